@@ -1,0 +1,110 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Values of uploads_total{status}.
+const (
+	UploadSuccess          = "success"
+	UploadFailedSize       = "failed_size"
+	UploadFailedValidation = "failed_validation"
+	UploadFailedError      = "failed_error"
+)
+
+// Values of downloads_total{status}.
+const (
+	DownloadSuccess           = "success"
+	DownloadFailedNotFound    = "failed_not_found"
+	DownloadFailedNotReady    = "failed_not_ready"
+	DownloadFailedFileMissing = "failed_file_missing"
+)
+
+// Gateway holds the metrics that the gateway raises.
+type Gateway struct {
+	requests         *prometheus.CounterVec
+	requestDuration  *prometheus.HistogramVec
+	Uploads          *prometheus.CounterVec // by status
+	UploadFileSize   prometheus.Histogram   // bytes
+	UploadValidation *prometheus.CounterVec // by reason
+	Downloads        *prometheus.CounterVec // by status
+	CleanupRuns      prometheus.Counter
+	CleanupFiles     prometheus.Counter
+	CleanupBytes     prometheus.Counter
+	CleanupErrors    prometheus.Counter
+	MemoryUsage      prometheus.Gauge // bytes
+	DiskUsage        prometheus.Gauge // bytes
+}
+
+// NewGateway registers the gateway's metrics. validationReasons is the closed list of reasons for which an upload can
+// fail validation.
+func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway {
+	m := &Gateway{
+		requests: counterVec("http_requests_total", "Total HTTP requests", "method", "endpoint", "status"),
+		requestDuration: prometheus.NewHistogramVec(
+			histogramOpts("http_request_duration_seconds", "HTTP request duration in seconds", requestBuckets),
+			[]string{"method", "endpoint"}),
+		Uploads:        counterVec("uploads_total", "Total file uploads", "status"),
+		UploadFileSize: histogram("upload_file_size_bytes", "Size of uploaded files in bytes", sizeBuckets),
+		UploadValidation: counterVec("upload_validation_failures_total",
+			"Upload validation failures by reason", "reason"),
+		Downloads:     counterVec("downloads_total", "Total file downloads by status", "status"),
+		CleanupRuns:   counter("cleanup_runs_total", "Total cleanup service runs"),
+		CleanupFiles:  counter("cleanup_files_deleted_total", "Total files deleted by cleanup service"),
+		CleanupBytes:  counter("cleanup_bytes_freed_total", "Total bytes freed by cleanup service"),
+		CleanupErrors: counter("cleanup_errors_total", "Total errors during cleanup operations"),
+		MemoryUsage:   gauge("system_memory_usage_bytes", "Current memory usage in bytes"),
+		DiskUsage:     gauge("system_disk_usage_bytes", "Current disk usage for temp directories"),
+	}
+	reg.MustRegister(appInfo("HTTP gateway"), m.requests, m.requestDuration, m.Uploads, m.UploadFileSize,
+		m.UploadValidation, m.Downloads, m.CleanupRuns, m.CleanupFiles, m.CleanupBytes, m.CleanupErrors,
+		m.MemoryUsage, m.DiskUsage)
+	for _, status := range []string{UploadSuccess, UploadFailedSize, UploadFailedValidation, UploadFailedError} {
+		m.Uploads.WithLabelValues(status)
+	}
+	for _, status := range []string{
+		DownloadSuccess, DownloadFailedNotFound, DownloadFailedNotReady, DownloadFailedFileMissing,
+	} {
+		m.Downloads.WithLabelValues(status)
+	}
+	for _, reason := range validationReasons {
+		m.UploadValidation.WithLabelValues(reason)
+	}
+	return m
+}
+
+// Route holds the metrics of one HTTP route, looked up once so that a request allocates nothing for them.
+type Route struct {
+	duration prometheus.Observer
+	byStatus map[int]prometheus.Counter
+	other    func(status int) prometheus.Counter
+}
+
+// Route declares one HTTP route, its path as the pattern that operators see ("/api/v1/status/{job_id}"), with the
+// statuses it answers, which then exist at zero.
+func (m *Gateway) Route(method, endpoint string, statuses ...int) *Route {
+	count := func(status int) prometheus.Counter {
+		return m.requests.WithLabelValues(method, endpoint, strconv.Itoa(status))
+	}
+	r := &Route{
+		duration: m.requestDuration.WithLabelValues(method, endpoint),
+		byStatus: make(map[int]prometheus.Counter, len(statuses)),
+		other:    count,
+	}
+	for _, status := range statuses {
+		r.byStatus[status] = count(status)
+	}
+	return r
+}
+
+// Observe counts one answered request and its duration in seconds.
+func (r *Route) Observe(status int, seconds float64) {
+	c, ok := r.byStatus[status]
+	if !ok {
+		c = r.other(status)
+	}
+	c.Inc()
+	r.duration.Observe(seconds)
+}
