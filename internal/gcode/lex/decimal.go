@@ -1,0 +1,117 @@
+package lex
+
+// Unit is the fixed-point scale of every number in a G-code word: 1e-6 of a millimetre, degree or mm/min.
+// It is an integer so that adding and subtracting extrusion never rounds.
+const Unit = 1_000_000
+
+// MaxValue is the largest magnitude ParseDecimal accepts, one million. No printer has a coordinate, a length of
+// filament or a speed near it, and staying below it keeps sums of many words inside an int64.
+const MaxValue = 1_000_000 * Unit
+
+var pow10 = [...]int64{1, 10, 100, 1_000, 10_000, 100_000, 1_000_000}
+
+// ParseDecimal reads the number that b starts with, written [+-]digits[.digits] with either digit string optional but
+// not both, and returns it in Units together with the number of bytes read. Digits past the sixth decimal are rounded
+// half away from zero. ok is false when there is no number or when its magnitude is above MaxValue; n then still says
+// how far the digits went.
+func ParseDecimal(b []byte) (v int64, n int, ok bool) {
+	i := 0
+	negative := false
+	if i < len(b) && (b[i] == '-' || b[i] == '+') {
+		negative = b[i] == '-'
+		i++
+	}
+	start := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		if v < 1e12 { // further digits cannot bring it back into range
+			v = v*10 + int64(b[i]-'0')
+		}
+		i++
+	}
+	digits := i - start
+	if i < len(b) && b[i] == '.' {
+		var more int
+		v, more = parseFraction(v, b[i+1:])
+		digits += more
+		i += 1 + more
+	} else if v < 1e12 {
+		v *= Unit
+	} else {
+		v = MaxValue + 1
+	}
+	if negative {
+		v = -v
+	}
+	return v, i, digits > 0 && v <= MaxValue && v >= -MaxValue
+}
+
+// parseFraction appends the decimals that b starts with to the integer part whole.
+func parseFraction(whole int64, b []byte) (v int64, n int) {
+	v = whole
+	for n < len(b) && n < 6 && b[n]-'0' <= 9 {
+		v = v*10 + int64(b[n]-'0')
+		n++
+	}
+	if whole >= 1e12 {
+		v = MaxValue + 1
+	} else {
+		v *= pow10[6-n]
+	}
+	for i := n; i < len(b) && b[i]-'0' <= 9; i++ {
+		if i == 6 && b[i] >= '5' {
+			v++
+		}
+		n = i + 1
+	}
+	return v, n
+}
+
+// AppendDecimal writes v (in Units) with at most the given number of decimals (0 to 6), rounded half away from zero,
+// without trailing zeros, without an exponent and never as "-0". bareFraction leaves out the zero before the point, as
+// PrusaSlicer and its relatives write.
+func AppendDecimal(dst []byte, v int64, decimals int, bareFraction bool) []byte {
+	v = Round(v, decimals)
+	if v == 0 {
+		return append(dst, '0')
+	}
+	if v < 0 {
+		dst = append(dst, '-')
+		v = -v
+	}
+	whole, fraction := v/Unit, v%Unit
+	if whole > 0 || !bareFraction {
+		dst = appendInt(dst, whole)
+	}
+	if fraction == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for scale := int64(Unit / 10); fraction > 0; scale /= 10 {
+		dst = append(dst, byte('0'+fraction/scale))
+		fraction %= scale
+	}
+	return dst
+}
+
+// Round rounds v (in Units) to the given number of decimals (0 to 6), half away from zero.
+func Round(v int64, decimals int) int64 {
+	step := pow10[6-decimals]
+	if v < 0 {
+		return -((-v + step/2) / step * step)
+	}
+	return (v + step/2) / step * step
+}
+
+func appendInt(dst []byte, v int64) []byte {
+	if v < 10 {
+		return append(dst, byte('0'+v))
+	}
+	var digits [20]byte
+	i := len(digits)
+	for v > 0 {
+		i--
+		digits[i] = byte('0' + v%10)
+		v /= 10
+	}
+	return append(dst, digits[i:]...)
+}
