@@ -54,6 +54,22 @@ func TestStreamsByHand(t *testing.T) {
 	}
 }
 
+func TestMatchesThatOverlapThemselves(t *testing.T) {
+	const alphabet = "abcdefghijklmnopq"
+	for dist := 1; dist <= len(alphabet); dist++ {
+		var stream, want string
+		for i := range dist {
+			stream += literal(alphabet[i])
+		}
+		stream += match(Config12x4, dist, 16)
+		want = strings.Repeat(alphabet[:dist], 17)[:dist+16]
+		got, err := io.ReadAll(NewReader(bytes.NewReader(bitsOf(stream)), Config12x4))
+		if err != nil || string(got) != want {
+			t.Errorf("distance %d: read %q, %v; want %q", dist, got, err, want)
+		}
+	}
+}
+
 func TestTruncatedStream(t *testing.T) {
 	for name, cfg := range configs {
 		for what, stream := range map[string]string{
