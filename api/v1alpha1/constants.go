@@ -1,0 +1,14 @@
+package v1alpha1
+
+// Defaults of a Processor's spec.defaults. The API server fills them in from the markers in processor_types.go, which
+// must say the same; they are here for a job whose Processor is gone.
+const (
+	DefaultTimeoutSeconds          = 600
+	DefaultPendingTimeoutSeconds   = 300
+	DefaultRetries                 = 2
+	DefaultTTLSecondsAfterFinished = 86400
+)
+
+// GatewayAudience is the audience of the tokens with which a job's pod shows the gateway who it is. The API server
+// refuses a token of this audience, so it is of no use anywhere else.
+const GatewayAudience = "bricklayers-gateway"

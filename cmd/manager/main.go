@@ -1,0 +1,130 @@
+// Command manager runs the controllers.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/controllers"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/version"
+)
+
+func main() {
+	if err := run(ctrl.SetupSignalHandler(), os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "manager: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	metricsAddress string
+	healthAddress  string
+	leaderElect    bool
+	namespace      string
+	concurrency    int
+	limits         controllers.Limits
+	access         controllers.PodAccess
+	log            zap.Options
+}
+
+func parseFlags(args []string) (*options, error) {
+	o := &options{}
+	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
+	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics, or 0 for none")
+	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers act")
+	flags.StringVar(&o.namespace, "namespace", "", "namespace to work in; empty means all")
+	flags.IntVar(&o.concurrency, "concurrency", 8, "how many jobs are reconciled at once")
+	flags.IntVar(&o.limits.MaxActive, "max-active", 100, "how many jobs may be admitted at once; 0 means no limit")
+	flags.IntVar(&o.limits.MaxActivePerNamespace, "max-active-per-namespace", 0, "the same per namespace")
+	flags.StringVar(&o.access.AgentImage, "agent-image", "bricklayers.dev/agent:"+version.Version,
+		"image of the containers that fetch the input and store the output")
+	flags.StringVar(&o.access.GatewayURL, "gateway-url", "http://bricklayers-gateway.bricklayers-system.svc:8001",
+		"address of the gateway's pod port, as pods reach it")
+	flags.Func("allow-input-cidr", "private address range that an input's address may lie in, "+
+		"comma-separated or repeated; by default only public addresses", func(value string) error {
+		o.access.AllowInputCIDRs = append(o.access.AllowInputCIDRs, strings.Split(value, ",")...)
+		return nil
+	})
+	o.log.BindFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: only flags are taken", flags.Arg(0))
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := parseFlags(args)
+	if err != nil {
+		return err
+	}
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("failed to find the cluster: %w", err)
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: newScheme(),
+		Cache:  controllers.CacheOptions(o.namespace),
+		// Events are read past the cache, and only of a Job that cannot get its pod.
+		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Event{}}}},
+		Metrics:                       server.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        o.healthAddress,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "manager.bricklayers.dev",
+		LeaderElectionReleaseOnCancel: true, // nothing runs after Start returns, so the next leader need not wait
+	})
+	if err != nil {
+		return fmt.Errorf("failed to set up the manager: %w", err)
+	}
+	if err := addController(ctx, mgr, o); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.namespace)
+	return mgr.Start(ctx)
+}
+
+func addController(ctx context.Context, mgr ctrl.Manager, o *options) error {
+	reconciler := &controllers.Reconciler{
+		Client: mgr.GetClient(),
+		Live:   mgr.GetAPIReader(),
+		Events: mgr.GetEventRecorder("bricklayers-manager"),
+		Clock:  clock.RealClock{},
+		Access: o.access,
+	}
+	reconciler.Metrics = metrics.NewManager(ctrlmetrics.Registry, reconciler.QueueDepth)
+	if err := reconciler.SetupWithManager(ctx, mgr, o.limits, o.concurrency); err != nil {
+		return fmt.Errorf("failed to set up the ProcessingJob controller: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return err
+	}
+	return mgr.AddReadyzCheck("ping", healthz.Ping)
+}
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}

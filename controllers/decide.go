@@ -1,0 +1,167 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// observation is everything that a decision about an admitted job is based on. Nothing here remembers what an earlier
+// reconcile thought.
+type observation struct {
+	job   *v1alpha1.ProcessingJob
+	child *batchv1.Job // of the current attempt; nil when it is gone, which a live read has proven
+	pod   *corev1.Pod  // newest of the child; nil when there is none
+	// policy is what the attempt was started with.
+	policy attemptPolicy
+	// stillStopping is set while a pod of an attempt whose Job is gone has not ended.
+	stillStopping bool
+	// podNotCreated is the Job controller's complaint when it cannot create the pod.
+	podNotCreated string
+	now           time.Time
+}
+
+// decision is what to do with an admitted job.
+type decision struct {
+	// phase is Running while the job goes on, else its final phase.
+	phase    v1alpha1.Phase
+	reason   string
+	message  string
+	exitCode *int32
+	// retry starts the next attempt.
+	retry bool
+	// grow asks for more memory in the next attempt.
+	grow bool
+	// again is when to look again although nothing changed; zero: only when something does.
+	again time.Duration
+}
+
+// resultGrace is how long after its Job completed a job may lack its result: the gateway writes the result to the
+// status before store ends, but two watches deliver in no particular order.
+const resultGrace = 30 * time.Second
+
+// decide is the whole lifecycle of an admitted job.
+func decide(o observation) decision {
+	if o.job.Status.Output != nil && (o.child == nil || jobFinished(o.child)) {
+		// A committed result is the truth whatever became of the pods that made it.
+		return decision{phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted, message: processorWords(o.pod)}
+	}
+	switch {
+	case o.child == nil:
+		return o.lost()
+	case jobCondition(o.child, batchv1.JobComplete) != nil:
+		return o.withoutResult()
+	case jobCondition(o.child, batchv1.JobFailed) != nil:
+		return o.failed()
+	}
+	return o.active()
+}
+
+// lost: somebody deleted the Job.
+func (o observation) lost() decision {
+	const message = "the Job was deleted by somebody else"
+	if o.job.Status.Attempts > o.policy.retries {
+		return decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobDeleted, message: message}
+	}
+	d := decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, message: message}
+	if o.stillStopping {
+		return d // the end of that pod brings another look
+	}
+	d.retry = true
+	return d
+}
+
+// withoutResult: every container ended with 0 but no result is committed.
+func (o observation) withoutResult() decision {
+	left := resultGrace - o.now.Sub(jobCondition(o.child, batchv1.JobComplete).LastTransitionTime.Time)
+	if left > 0 {
+		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
+	}
+	return decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonResultMissing,
+		message: "the pod ended well but committed no result"}
+}
+
+func (o observation) failed() decision {
+	condition := jobCondition(o.child, batchv1.JobFailed)
+	if condition.Reason == batchv1.JobReasonDeadlineExceeded {
+		return decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded,
+			message: "the attempt exceeded both its deadlines together"}
+	}
+	f := findFailure(o.child, o.pod)
+	d := decision{message: f.sentence()}
+	if f.container != "" {
+		d.exitCode = &f.exitCode
+	}
+	if f.inputAtFault() || o.job.Status.Attempts > o.policy.retries {
+		d.phase, d.reason = v1alpha1.PhaseError, f.reason()
+		return d
+	}
+	d.phase, d.reason = v1alpha1.PhaseRunning, v1alpha1.ReasonRetrying
+	wait := retryDelay(o.job.Status.Attempts) - o.now.Sub(condition.LastTransitionTime.Time)
+	if wait > 0 {
+		d.again = wait
+		return d
+	}
+	d.retry, d.grow = true, f.oomKilled
+	return d
+}
+
+// retryDelay doubles from 2 s to a minute: a fault that another attempt can mend is rarely gone at once.
+func retryDelay(attempt int32) time.Duration {
+	const first, longest = 2 * time.Second, time.Minute
+	return min(first<<min(attempt-1, 5), longest)
+}
+
+func (o observation) active() decision {
+	p := podProgress(o.pod, o.waitingSince())
+	if !p.busySince.IsZero() {
+		left := o.policy.timeout - o.now.Sub(p.busySince)
+		if left <= 0 {
+			return decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded,
+				message: fmt.Sprintf("the attempt ran longer than the allowed %s", o.policy.timeout)}
+		}
+		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
+	}
+	reason, message := v1alpha1.ReasonStarting, ""
+	switch {
+	case o.podNotCreated != "":
+		reason, message = v1alpha1.ReasonPodNotCreated, "the pod cannot be created: "+o.podNotCreated
+	case o.pod != nil:
+		if trouble, why := podTrouble(o.pod); trouble != "" {
+			reason, message = trouble, why
+		}
+	}
+	left := o.policy.pendingTimeout - o.now.Sub(p.idleSince)
+	if left <= 0 {
+		d := decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted,
+			message: fmt.Sprintf("the pod did not start within the allowed %s", o.policy.pendingTimeout)}
+		if message != "" {
+			d.message += ": " + message
+		}
+		return d
+	}
+	if o.pod == nil {
+		left = min(left, podNotCreatedAfter)
+	}
+	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: left}
+}
+
+// podNotCreatedAfter is how long a Job may have no pod before its events are read for the reason.
+const podNotCreatedAfter = 3 * time.Second
+
+// waitingSince is when the attempt began to wait for its pod: when its Job was created or resumed, or when the pod that
+// replaces a disrupted one was.
+func (o observation) waitingSince() time.Time {
+	since := o.child.CreationTimestamp.Time
+	if o.child.Status.StartTime != nil && o.child.Status.StartTime.After(since) {
+		since = o.child.Status.StartTime.Time
+	}
+	if o.pod != nil && o.pod.CreationTimestamp.After(since) {
+		since = o.pod.CreationTimestamp.Time
+	}
+	return since
+}

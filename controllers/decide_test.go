@@ -1,0 +1,194 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// at is a moment, in seconds after the attempt's Job was created.
+func at(seconds int) metav1.Time {
+	return metav1.NewTime(epoch.Add(time.Duration(seconds) * time.Second))
+}
+
+func childJob(conditions ...batchv1.JobCondition) *batchv1.Job {
+	return &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(0)},
+		Status:     batchv1.JobStatus{Conditions: conditions},
+	}
+}
+
+func condition(of batchv1.JobConditionType, reason, message string, seconds int) batchv1.JobCondition {
+	return batchv1.JobCondition{
+		Type: of, Status: corev1.ConditionTrue, Reason: reason, Message: message, LastTransitionTime: at(seconds),
+	}
+}
+
+func ran(name string, from int) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{
+		Running: &corev1.ContainerStateRunning{StartedAt: at(from)},
+	}}
+}
+
+func ended(name string, code int32, reason, message string, from, to int) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		ExitCode: code, Reason: reason, Message: message, StartedAt: at(from), FinishedAt: at(to),
+	}}}
+}
+
+func waitsFor(name, reason, message string) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: name, Image: "example.com/x:1", State: corev1.ContainerState{
+		Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message},
+	}}
+}
+
+func podWith(init ...corev1.ContainerStatus) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{CreationTimestamp: at(0)},
+		Status:     corev1.PodStatus{InitContainerStatuses: init},
+	}
+}
+
+var failedByPolicy = condition(batchv1.JobFailed, batchv1.JobReasonPodFailurePolicy,
+	"Container process for pod ns/x failed with exit code 65 matching FailJob rule at index 1", 10)
+
+func TestDecide(t *testing.T) {
+	unschedulable := podWith()
+	unschedulable.Status.Conditions = []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes",
+	}}
+	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "", 10)
+	for _, c := range []struct {
+		name    string
+		child   *batchv1.Job
+		pod     *corev1.Pod
+		now     int // seconds
+		attempt int32
+		output  bool
+		noPod   string
+		stops   bool
+
+		phase  v1alpha1.Phase
+		reason string
+		says   string
+		retry  bool
+		again  time.Duration
+	}{
+		{name: "completed with a result", child: childJob(complete), output: true, now: 11,
+			phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted},
+		{name: "result committed but the Job still ends", child: childJob(), output: true, now: 11, pod: podWith(ran("process", 1)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: 590 * time.Second},
+		{name: "result committed, then the pod lost", child: childJob(failedByPolicy), output: true, now: 11,
+			phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted},
+		{name: "result committed, then the Job deleted", output: true, now: 11,
+			phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted},
+		{name: "no result yet", child: childJob(complete), now: 15,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: 25 * time.Second},
+		{name: "no result after the grace", child: childJob(complete), now: 40,
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonResultMissing},
+
+		{name: "input at fault", child: childJob(failedByPolicy), now: 11,
+			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), ended("process", 65, "Error", "no_extrusion: not a print", 2, 3)),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInputRejected, says: "no_extrusion: not a print"},
+		{name: "input at fault, pod gone", child: childJob(failedByPolicy), now: 11,
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInputRejected, says: "exit code 65"},
+		{name: "input at fault while fetching", child: childJob(failedByPolicy), now: 11,
+			pod:   podWith(ended("fetch", 65, "Error", "404", 1, 2)),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInputRejected, says: "fetch"},
+		{name: "store never blames the input", child: childJob(failedByPolicy), now: 11, attempt: 3,
+			pod: &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
+				ended("store", 65, "Error", "", 1, 2)}}},
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonStoreFailed},
+
+		{name: "failed, waits before the next attempt", child: childJob(failedByPolicy), now: 11,
+			pod:   podWith(ended("process", 1, "Error", "boom", 1, 2)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, says: "boom", again: time.Second},
+		{name: "failed, next attempt", child: childJob(failedByPolicy), now: 13,
+			pod:   podWith(ended("process", 1, "Error", "boom", 1, 2)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},
+		{name: "failed for the last time", child: childJob(failedByPolicy), now: 13, attempt: 3,
+			pod:   podWith(ended("process", 1, "Error", "boom", 1, 2)),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "exit code 1: boom"},
+		{name: "out of memory for the last time", child: childJob(failedByPolicy), now: 13, attempt: 3,
+			pod:   podWith(ended("process", 137, "OOMKilled", "", 1, 2)),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonOutOfMemory},
+		{name: "failed with empty container statuses", now: 13, attempt: 3, pod: podWith(),
+			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, "limit", 10)),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "limit"},
+
+		{name: "just created", child: childJob(), now: 1,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting, again: podNotCreatedAfter},
+		{name: "pod refused", child: childJob(), now: 5, noPod: "exceeded quota",
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonPodNotCreated, says: "exceeded quota", again: podNotCreatedAfter},
+		{name: "pod refused for too long", child: childJob(), now: 300, noPod: "exceeded quota",
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted, says: "exceeded quota"},
+		{name: "image cannot be pulled", child: childJob(), now: 5,
+			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), waitsFor("process", "ImagePullBackOff", "not found")),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonImagePull, says: "example.com/x:1", again: 297 * time.Second},
+		{name: "image still cannot be pulled", child: childJob(), now: 302,
+			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), waitsFor("process", "ErrImagePull", "not found")),
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted, says: "not found"},
+		{name: "unschedulable", child: childJob(), now: 5, pod: unschedulable,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonUnschedulable, says: "0/1 nodes", again: 295 * time.Second},
+		{name: "slow fetch is not waiting", child: childJob(), now: 400, pod: podWith(ran("fetch", 10)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: 210 * time.Second},
+		{name: "runs too long", child: childJob(), now: 700,
+			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), ran("process", 100)),
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded, says: "10m0s"},
+		{name: "the Job's own deadline", now: 13,
+			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded, "", 10)),
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded},
+
+		{name: "Job deleted", now: 5, phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},
+		{name: "Job deleted, its pod still ends", now: 5, stops: true,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying},
+		{name: "Job deleted in the last attempt", now: 5, attempt: 3,
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobDeleted},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			job := &v1alpha1.ProcessingJob{Status: v1alpha1.ProcessingJobStatus{
+				Phase: v1alpha1.PhaseRunning, Attempts: max(c.attempt, 1),
+			}}
+			if c.output {
+				job.Status.Output = &v1alpha1.Output{Files: []v1alpha1.File{{Name: "x", Size: ptr.To[int64](1)}}}
+			}
+			got := decide(observation{
+				job: job, child: c.child, pod: c.pod, podNotCreated: c.noPod, stillStopping: c.stops, now: at(c.now).Time,
+				policy: attemptPolicy{timeout: 600 * time.Second, pendingTimeout: 300 * time.Second, retries: 2},
+			})
+			if got.phase != c.phase || got.reason != c.reason || got.retry != c.retry || got.again != c.again ||
+				!strings.Contains(got.message, c.says) {
+				t.Errorf("decided %+v", got)
+			}
+		})
+	}
+}
+
+func TestLastWordsKeepsTheEnd(t *testing.T) {
+	got := lastWords(strings.Repeat("x", 9000) + "\xff the reason \n")
+	if len(got) > maxMessage || !strings.HasSuffix(got, "\uFFFD the reason") {
+		t.Errorf("kept %d bytes ending %q", len(got), got[len(got)-20:])
+	}
+}
+
+func TestNameFromURL(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://example.com/a/benchy.gcode?x=1": "benchy.gcode",
+		"https://example.com/":                   "input",
+		"https://example.com":                    "input",
+		"https://example.com/..%2f..%2fetc":      "etc",
+		"https://example.com/.hidden":            "hidden",
+		"https://example.com/a%0Ab":              "ab",
+	} {
+		if got := nameFromURL(address); got != want {
+			t.Errorf("%s gives %q, want %q", address, got, want)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package controllers
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// exit codes of the process (and of fetch) that say the input is at fault: another attempt would end the same way. The
+// range is that of sysexits.h.
+const (
+	inputAtFaultMin = 64
+	inputAtFaultMax = 78
+)
+
+// failure is how a container ended an attempt.
+type failure struct {
+	container string // empty when the pod ended without saying which
+	exitCode  int32
+	oomKilled bool
+	message   string
+}
+
+func (f failure) inputAtFault() bool {
+	return (f.container == containerProcess || f.container == containerFetch) &&
+		f.exitCode >= inputAtFaultMin && f.exitCode <= inputAtFaultMax
+}
+
+// reason is the final reason of a job whose last attempt failed so.
+func (f failure) reason() string {
+	switch {
+	case f.inputAtFault():
+		return v1alpha1.ReasonInputRejected
+	case f.oomKilled:
+		return v1alpha1.ReasonOutOfMemory
+	case f.container == containerFetch:
+		return v1alpha1.ReasonFetchFailed
+	case f.container == containerStore:
+		return v1alpha1.ReasonStoreFailed
+	}
+	return v1alpha1.ReasonProcessorFailed
+}
+
+// sentence says it for people, ending with the container's own words.
+func (f failure) sentence() string {
+	var what string
+	switch {
+	case f.oomKilled:
+		what = fmt.Sprintf("%s ran out of memory", f.container)
+	case f.container == "":
+		what = "the pod failed"
+	default:
+		what = fmt.Sprintf("%s ended with exit code %d", f.container, f.exitCode)
+	}
+	if f.message == "" {
+		return what
+	}
+	return what + ": " + f.message
+}
+
+// findFailure reads how an attempt failed from its pod, or, when the pod is gone or says nothing, from the Job's
+// condition: pods can be deleted before anybody reads them.
+func findFailure(child *batchv1.Job, pod *corev1.Pod) failure {
+	if pod != nil {
+		for _, status := range containerStatuses(pod) {
+			ended := status.State.Terminated
+			if ended == nil || ended.ExitCode == 0 {
+				continue
+			}
+			return failure{
+				container: status.Name,
+				exitCode:  ended.ExitCode,
+				oomKilled: ended.Reason == "OOMKilled",
+				message:   lastWords(ended.Message),
+			}
+		}
+	}
+	condition := jobCondition(child, batchv1.JobFailed)
+	if condition == nil {
+		condition = jobCondition(child, batchv1.JobFailureTarget)
+	}
+	if condition == nil {
+		return failure{}
+	}
+	if m := policyMessage.FindStringSubmatch(condition.Message); m != nil {
+		if code, err := strconv.ParseInt(m[2], 10, 32); err == nil {
+			return failure{container: m[1], exitCode: int32(code)}
+		}
+	}
+	if pod != nil && pod.Status.Message != "" {
+		return failure{message: pod.Status.Message}
+	}
+	return failure{message: condition.Message}
+}
+
+// policyMessage is what the Job controller writes when a rule of the podFailurePolicy ended a Job
+// (k8s.io/kubernetes/pkg/controller/job/pod_failure_policy.go).
+var policyMessage = regexp.MustCompile(`^Container (\S+) for pod \S+ failed with exit code (\d+) `)
+
+// maxMessage keeps a processor's words within what the status accepts, with room for ours.
+const maxMessage = 3500
+
+// lastWords is a termination message made fit for a status: valid text of limited length, its end rather than its
+// beginning, because it may be the tail of a log whose last line says what went wrong.
+func lastWords(message string) string {
+	message = strings.TrimSpace(strings.ToValidUTF8(message, "\uFFFD"))
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[len(message)-maxMessage:], "")
+	}
+	return message
+}
+
+// processorWords is what the process said in its termination message when it succeeded.
+func processorWords(pod *corev1.Pod) string {
+	if pod == nil {
+		return ""
+	}
+	for _, status := range containerStatuses(pod) {
+		if status.Name == containerProcess && status.State.Terminated != nil {
+			return lastWords(status.State.Terminated.Message)
+		}
+	}
+	return ""
+}
+
+// containerStatuses lists a pod's containers in the order in which they run.
+func containerStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+}
+
+// progress is how far a pod has come.
+type progress struct {
+	// busy is set while a container runs or once the process has run: the run deadline counts from then.
+	busySince time.Time
+	// idleSince is when the pod began to wait for its next container, if it waits.
+	idleSince time.Time
+	// processStarted is when the process itself started, zero before.
+	processStarted time.Time
+}
+
+// podProgress reads a pod. A pod waits as long as its process has not started and nothing runs: for a node, for an
+// image, for a volume. Time that fetch spends working is not waiting.
+func podProgress(pod *corev1.Pod, since time.Time) progress {
+	p := progress{idleSince: since}
+	if pod == nil {
+		return p
+	}
+	for _, status := range pod.Status.InitContainerStatuses {
+		running, ended := status.State.Running, status.State.Terminated
+		switch {
+		case status.Name == containerProcess && running != nil:
+			p.processStarted = running.StartedAt.Time
+		case status.Name == containerProcess && ended != nil:
+			p.processStarted = ended.StartedAt.Time
+		case running != nil:
+			p.busySince = running.StartedAt.Time
+		case ended != nil && ended.FinishedAt.After(p.idleSince):
+			p.idleSince = ended.FinishedAt.Time
+		}
+	}
+	if !p.processStarted.IsZero() {
+		p.busySince = p.processStarted
+	}
+	return p
+}
+
+// podTrouble says why a pod cannot go on, as a reason of the closed list and a sentence, or "" when it is just starting.
+func podTrouble(pod *corev1.Pod) (reason, message string) {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse &&
+			condition.Reason == corev1.PodReasonUnschedulable {
+			return v1alpha1.ReasonUnschedulable, "no node can take the pod: " + condition.Message
+		}
+	}
+	for _, status := range containerStatuses(pod) {
+		waiting := status.State.Waiting
+		if waiting == nil {
+			continue
+		}
+		switch waiting.Reason {
+		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+			"RegistryUnavailable", "SignatureValidationFailed":
+			return v1alpha1.ReasonImagePull,
+				fmt.Sprintf("the image %s of %s cannot be pulled: %s", status.Image, status.Name, waiting.Message)
+		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+			return v1alpha1.ReasonContainerSetup,
+				fmt.Sprintf("%s cannot be started: %s", status.Name, waiting.Message)
+		}
+	}
+	return "", ""
+}
+
+func jobCondition(child *batchv1.Job, of batchv1.JobConditionType) *batchv1.JobCondition {
+	for i := range child.Status.Conditions {
+		if c := &child.Status.Conditions[i]; c.Type == of && c.Status == corev1.ConditionTrue {
+			return c
+		}
+	}
+	return nil
+}
+
+func jobFinished(child *batchv1.Job) bool {
+	return jobCondition(child, batchv1.JobComplete) != nil || jobCondition(child, batchv1.JobFailed) != nil
+}

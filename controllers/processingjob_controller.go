@@ -1,0 +1,115 @@
+// Package controllers follows ProcessingJobs from the queue to their end.
+//
+// A reconcile looks at what is, decides (decide.go), writes at most one status, and only then tells anybody. It never
+// trusts what an earlier reconcile thought: every status write carries the resourceVersion that the decision was based
+// on, so a decision from a stale cache is refused by the API server and made again.
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
+)
+
+// Reconciler follows ProcessingJobs.
+type Reconciler struct {
+	client.Client
+	// Live reads past the cache, for facts that must not be stale.
+	Live    client.Reader
+	Events  events.EventRecorder
+	Metrics *metrics.Manager
+	Clock   clock.Clock
+	Access  PodAccess
+
+	queue      *Queue
+	dispatcher *dispatcher
+}
+
+// Reconcile brings one ProcessingJob a step further.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	job := &v1alpha1.ProcessingJob{}
+	if err := r.Get(ctx, req.NamespacedName, job); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if job.DeletionTimestamp != nil {
+		return ctrl.Result{}, nil // the Jobs follow by owner reference
+	}
+	result, err := r.step(ctx, job)
+	if apierrors.IsConflict(err) {
+		// The cache was older than the object. The newer state is on its way and brings another reconcile.
+		return ctrl.Result{}, nil
+	}
+	return result, err
+}
+
+func (r *Reconciler) step(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
+	switch {
+	case job.Status.Phase.Finished():
+		return r.reconcileFinished(ctx, job)
+	case suspended(job):
+		return ctrl.Result{}, r.reconcileSuspended(ctx, job)
+	case job.Status.Phase == v1alpha1.PhaseRunning:
+		return r.reconcileRunning(ctx, job)
+	case r.queue.Admitted(job.UID):
+		return r.reconcileAdmitted(ctx, job)
+	}
+	return ctrl.Result{}, r.reconcileWaiting(ctx, job)
+}
+
+// SetupWithManager starts the queue's feed and registers the controller. At most `concurrency` jobs are reconciled at
+// once.
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, limits Limits, concurrency int) error {
+	r.queue = NewQueue(limits)
+	var err error
+	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache()); err != nil {
+		return err
+	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, podsByOwner, indexPodByOwner); err != nil {
+		return fmt.Errorf("failed to index pods: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.ProcessingJob{}).
+		Owns(&batchv1.Job{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(jobOfPod)).
+		WatchesRawSource(source.Func(r.dispatcher.Start)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		Complete(r)
+}
+
+// QueueDepth is for the metrics: what waits and what runs, and whether this replica is the one to say.
+func (r *Reconciler) QueueDepth() (metrics.QueueDepth, bool) {
+	if r.dispatcher == nil {
+		return metrics.QueueDepth{}, false
+	}
+	return r.dispatcher.Depth()
+}
+
+// podsByOwner is the index of pods by the UID of their ProcessingJob.
+const podsByOwner = "bricklayers.owner"
+
+func indexPodByOwner(o client.Object) []string {
+	return []string{o.GetLabels()[LabelJobUID]}
+}
+
+func jobOfPod(_ context.Context, o client.Object) []reconcile.Request {
+	name := o.GetLabels()[LabelJob]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
+}

@@ -1,0 +1,193 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// reconcileRunning follows an admitted job's current attempt.
+func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
+	o, err := r.observe(ctx, job)
+	if o == nil || err != nil {
+		return ctrl.Result{}, err
+	}
+	return r.carryOut(ctx, job, o.child, decide(*o))
+}
+
+// observe gathers what decide needs. nil without an error: the cache is behind, and what it lacks is on its way.
+func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.ProcessingJob) (*observation, error) {
+	o := &observation{job: job, now: r.Clock.Now()}
+	pods, err := r.pods(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if o.child, err = r.child(ctx, job); err != nil {
+		return nil, err
+	}
+	if o.child == nil {
+		return r.observeLost(ctx, o, pods)
+	}
+	o.policy = attemptPolicyOf(o.child)
+	o.pod = newestPod(pods, o.child)
+	if o.pod == nil && o.now.Sub(o.waitingSince()) >= podNotCreatedAfter && !jobFinished(o.child) {
+		if o.podNotCreated, err = r.whyNoPod(ctx, o.child); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// observeLost completes the observation of a job whose Job is gone. The cache of the job itself may be just as late as
+// that of the Job, so it is read afresh.
+func (r *Reconciler) observeLost(ctx context.Context, o *observation, pods []corev1.Pod) (*observation, error) {
+	live := &v1alpha1.ProcessingJob{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(o.job), live); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if live.ResourceVersion != o.job.ResourceVersion {
+		return nil, nil
+	}
+	processor, err := r.processor(ctx, o.job)
+	if err != nil {
+		return nil, err
+	}
+	o.policy = resolvePolicy(o.job, processor)
+	o.stillStopping = slices.ContainsFunc(pods, func(pod corev1.Pod) bool {
+		return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+	})
+	return o, nil
+}
+
+func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, child *batchv1.Job, d decision,
+) (ctrl.Result, error) {
+	if d.phase.Finished() {
+		return ctrl.Result{}, r.finish(ctx, job, d)
+	}
+	if d.retry {
+		var previous *batchv1.Job
+		if d.grow {
+			previous = child
+		}
+		r.event(job, corev1.EventTypeWarning, v1alpha1.ReasonRetrying, "Retry", d.message)
+		return ctrl.Result{}, r.startAttempt(ctx, job, job.Status.Attempts+1, previous)
+	}
+	return ctrl.Result{RequeueAfter: d.again}, r.writeStarted(ctx, job, d)
+}
+
+// writeStarted says in the status why an attempt does not start, or why the next one waits, and takes it back when it
+// no longer holds. An attempt that just runs costs no write here.
+func (r *Reconciler) writeStarted(ctx context.Context, job *v1alpha1.ProcessingJob, d decision) error {
+	trouble := d.reason != v1alpha1.ReasonStarting && d.reason != v1alpha1.ReasonStarted
+	told := meta.IsStatusConditionFalse(job.Status.Conditions, v1alpha1.ConditionStarted)
+	if !trouble && !told {
+		return nil
+	}
+	status := metav1.ConditionTrue
+	if trouble {
+		status = metav1.ConditionFalse
+	}
+	if told && trouble && job.Status.Reason == d.reason {
+		return nil // the wording of a kubelet's complaint changes at every try; one is enough
+	}
+	err := r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
+		s.Reason, s.Message, s.ExitCode = d.reason, d.message, d.exitCode
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionStarted, Status: status, Reason: d.reason, Message: d.message,
+			ObservedGeneration: job.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
+		})
+	})
+	if err == nil && trouble {
+		r.event(job, corev1.EventTypeWarning, d.reason, "Start", d.message)
+	}
+	return err
+}
+
+// child reads the Job of the current attempt, first from the cache, and past it when it is not there. nil: it is gone.
+func (r *Reconciler) child(ctx context.Context, job *v1alpha1.ProcessingJob) (*batchv1.Job, error) {
+	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Status.JobName}
+	child := &batchv1.Job{}
+	err := r.Get(ctx, key, child)
+	if apierrors.IsNotFound(err) {
+		err = r.Live.Get(ctx, key, child)
+	}
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("failed to read Job %s: %w", key, err)
+	case !metav1.IsControlledBy(child, job) || child.DeletionTimestamp != nil:
+		return nil, nil
+	}
+	return child, nil
+}
+
+// pods lists the pods of all attempts.
+func (r *Reconciler) pods(ctx context.Context, job *v1alpha1.ProcessingJob) ([]corev1.Pod, error) {
+	list := &corev1.PodList{}
+	err := r.List(ctx, list, client.InNamespace(job.Namespace), client.MatchingFields{podsByOwner: string(job.UID)})
+	if err != nil {
+		return nil, fmt.Errorf("failed to list the pods of ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return list.Items, nil
+}
+
+// newestPod is the pod of an attempt that matters: after a disruption the one before it may still be listed.
+func newestPod(pods []corev1.Pod, child *batchv1.Job) *corev1.Pod {
+	var newest *corev1.Pod
+	for i := range pods {
+		pod := &pods[i]
+		if metav1.IsControlledBy(pod, child) &&
+			(newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp)) {
+			newest = pod
+		}
+	}
+	return newest
+}
+
+// processor reads the job's Processor; an empty one when it is gone, whose defaults are then the API's.
+func (r *Reconciler) processor(ctx context.Context, job *v1alpha1.ProcessingJob) (*v1alpha1.Processor, error) {
+	p := &v1alpha1.Processor{Spec: v1alpha1.ProcessorSpec{Defaults: v1alpha1.ProcessorDefaults{
+		TimeoutSeconds: v1alpha1.DefaultTimeoutSeconds, PendingTimeoutSeconds: v1alpha1.DefaultPendingTimeoutSeconds,
+	}}}
+	err := r.Get(ctx, client.ObjectKey{Namespace: job.Namespace, Name: job.Spec.Processor}, p)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("failed to read Processor %s/%s: %w", job.Namespace, job.Spec.Processor, err)
+	}
+	return p, nil
+}
+
+// whyNoPod reads the Job controller's last complaint. A Job says nothing in its status when its pods are refused (by a
+// quota, by admission, for want of a service account); only events do.
+func (r *Reconciler) whyNoPod(ctx context.Context, child *batchv1.Job) (string, error) {
+	list := &corev1.EventList{}
+	err := r.Live.List(ctx, list, client.InNamespace(child.Namespace), client.MatchingFieldsSelector{
+		Selector: fields.SelectorFromSet(fields.Set{
+			"involvedObject.uid": string(child.UID), "reason": "FailedCreate",
+		}),
+	})
+	if err != nil {
+		return "", fmt.Errorf("failed to read the events of Job %s/%s: %w", child.Namespace, child.Name, err)
+	}
+	var last *corev1.Event
+	for i := range list.Items {
+		if e := &list.Items[i]; last == nil || last.LastTimestamp.Before(&e.LastTimestamp) {
+			last = e
+		}
+	}
+	if last == nil {
+		return "", nil
+	}
+	return last.Message, nil
+}

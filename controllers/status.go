@@ -1,0 +1,70 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// writeStatus writes what change makes of the job's status, if that is anything new. The write is refused (IsConflict)
+// when the job has changed since it was read.
+func (r *Reconciler) writeStatus(ctx context.Context, job *v1alpha1.ProcessingJob,
+	change func(*v1alpha1.ProcessingJobStatus),
+) error {
+	before := job.DeepCopy()
+	change(&job.Status)
+	job.Status.ObservedGeneration = job.Generation
+	if equality.Semantic.DeepEqual(before.Status, job.Status) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Status().Patch(ctx, job, patch); err != nil {
+		return fmt.Errorf("failed to write the status of ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return nil
+}
+
+// finish writes a final phase and, once that is durable, counts it and tells people. Nothing but a successful write of
+// this transition raises a counter, so a job is counted once however often it is reconciled, and by whom.
+func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d decision) error {
+	now := metav1.NewTime(r.Clock.Now())
+	err := r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
+		s.Phase, s.Reason, s.Message, s.ExitCode = d.phase, d.reason, d.message, d.exitCode
+		s.CompletionTime = &now
+		if s.StartTime != nil {
+			s.Duration = now.Sub(s.StartTime.Time).Round(time.Second).String()
+		}
+		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionFinished, Status: metav1.ConditionTrue, Reason: d.reason, Message: d.message,
+			ObservedGeneration: job.Generation, LastTransitionTime: now,
+		})
+	})
+	if err != nil {
+		return err
+	}
+	r.Metrics.Finished(job)
+	eventType := corev1.EventTypeNormal
+	if d.phase != v1alpha1.PhaseCompleted {
+		eventType = corev1.EventTypeWarning
+	}
+	r.event(job, eventType, d.reason, "Finish", d.message)
+	return nil
+}
+
+// event tells people; an event is never the only place where something can be read.
+func (r *Reconciler) event(job *v1alpha1.ProcessingJob, eventType, reason, action, note string) {
+	const maxNote = 1000 // the API server's limit is 1024 bytes
+	if len(note) > maxNote {
+		note = strings.ToValidUTF8(note[:maxNote], "") + "…"
+	}
+	r.Events.Eventf(job, nil, eventType, reason, action, "%s", note)
+}
