@@ -1,0 +1,164 @@
+// Package host is the outside of a cluster: it starts the node, connects it, and takes it away again.
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"bricklayers.dev/bricklayers/hack/cluster/internal/addons"
+	"bricklayers.dev/bricklayers/hack/cluster/internal/forward"
+	"bricklayers.dev/bricklayers/hack/cluster/internal/layout"
+	"bricklayers.dev/bricklayers/hack/cluster/internal/node"
+)
+
+// Say tells the person who waits what happens.
+type Say func(format string, args ...any)
+
+// Up starts the cluster, unless it runs, and the forwards that are missing. What is left of a cluster that does not
+// answer any more is removed first; one that could not be started, or was interrupted, is removed again.
+func Up(ctx context.Context, l layout.Layout, rules []forward.Rule, say Say) error {
+	if os.Getuid() != 0 {
+		return errors.New("a node needs namespaces, mounts and cgroups: run this as root")
+	}
+	unlock, err := lock(l)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := requirePrograms(l); err != nil {
+		return err
+	}
+	running, err := checkRunning(ctx, l, say)
+	if err != nil {
+		return err
+	}
+	if !running {
+		if err := remove(ctx, l); err != nil {
+			return fmt.Errorf("remove what is left of cluster %s: %w", l.Name, err)
+		}
+		if err := start(ctx, l, say); err != nil {
+			return giveUp(ctx, l, err, say)
+		}
+	}
+	return startForwards(l, rules, say)
+}
+
+func requirePrograms(l layout.Layout) error {
+	for _, name := range []string{"kube-apiserver", "kubectl", "etcd", "containerd", "runc", "coredns", "images/pause.tar"} {
+		if _, err := os.Stat(l.Program(name)); err != nil {
+			return fmt.Errorf("%w; build the node's programs first with the build command", err)
+		}
+	}
+	return nil
+}
+
+// giveUp removes the half-started cluster, but keeps its logs when it failed by itself.
+func giveUp(ctx context.Context, l layout.Layout, cause error, say Say) error {
+	interrupted := ctx.Err() != nil
+	if interrupted {
+		say("interrupted, removing the half-started cluster")
+		cause = ctx.Err()
+	} else {
+		kept := filepath.Join(l.Programs(), "failed-"+l.Name)
+		if err := errors.Join(os.RemoveAll(kept), os.Rename(l.Logs(), kept)); err == nil {
+			cause = fmt.Errorf("%w (its logs are in %s)", cause, kept)
+		}
+	}
+	return errors.Join(cause, remove(context.WithoutCancel(ctx), l))
+}
+
+func start(ctx context.Context, l layout.Layout, say Say) error {
+	begin := time.Now()
+	say("starting cluster %s, which takes about 20 seconds", l.Name)
+	pid, index, err := startNode(l)
+	if err != nil {
+		return err
+	}
+	addresses := layout.NewAddresses(index)
+	say("node runs at %s, loading images", addresses.Node)
+	images, err := filepath.Glob(filepath.Join(l.Images(), "*.tar"))
+	if err != nil {
+		return err
+	}
+	if err := load(ctx, l, pid, images); err != nil {
+		return err
+	}
+	say("waiting for the API server")
+	client, err := newClient(l)
+	if err != nil {
+		return err
+	}
+	if err := poll(ctx, 2*time.Minute, "the API server", client.apiReady); err != nil {
+		return err
+	}
+	if err := poll(ctx, time.Minute, "the add-ons to be accepted", func(ctx context.Context) error {
+		return addons.Apply(ctx, l, addresses)
+	}); err != nil {
+		return err
+	}
+	say("waiting for the node and cluster DNS")
+	if err := poll(ctx, 2*time.Minute, "the node and cluster DNS", client.ready); err != nil {
+		return err
+	}
+	if err := poll(ctx, 30*time.Second, "a service name to resolve", func(ctx context.Context) error {
+		return resolves(ctx, addresses)
+	}); err != nil {
+		return err
+	}
+	say("cluster %s is up after %.0f s: export KUBECONFIG=%s", l.Name, time.Since(begin).Seconds(), l.Kubeconfig())
+	return nil
+}
+
+// startNode starts process 1 of the node, connects it to the host and lets it go on.
+func startNode(l layout.Layout) (pid, index int, err error) {
+	if err := os.MkdirAll(l.Logs(), 0o755); err != nil {
+		return 0, 0, err
+	}
+	if err := makeCgroup(l); err != nil {
+		return 0, 0, err
+	}
+	log, err := os.OpenFile(l.Log("node"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = log.Close() }()
+	command := detached(l, log, roleNode)
+	command.SysProcAttr.Cloneflags = nodeNamespaces
+	settings, err := command.StdinPipe()
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = settings.Close() }() // a node that got no settings ends
+	if err := command.Start(); err != nil {
+		return 0, 0, fmt.Errorf("start the node: %w", err)
+	}
+	pid = command.Process.Pid
+	if index, err = plugIn(l, pid); err != nil {
+		return 0, 0, err
+	}
+	if err := node.WriteFiles(l, layout.NewAddresses(index), cgroupName(l)); err != nil {
+		return 0, 0, err
+	}
+	if err := json.NewEncoder(settings).Encode(node.Settings{Layout: l, Index: index}); err != nil {
+		return 0, 0, fmt.Errorf("tell the node its settings: %w", err)
+	}
+	return pid, index, nil
+}
+
+func startForwards(l layout.Layout, rules []forward.Rule, say Say) error {
+	for _, rule := range rules {
+		started, err := startForward(l, rule)
+		if err != nil {
+			return err
+		}
+		if started {
+			say("http://%s leads to service %s/%s", rule.Listen, rule.Namespace, rule.Service)
+		}
+	}
+	return nil
+}
