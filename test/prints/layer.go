@@ -211,7 +211,7 @@ func (l *layer) infill(o object) {
 }
 
 func (l *layer) area(o object, f fill, kind feature, pitch float64) {
-	deep := float64(f.walls)*spacing(lineWidth, l.o.Height) + lineWidth/4
+	deep := float64(f.walls)*spacing(lineWidth, l.o.Height) + 0.4*lineWidth // a tenth of a width into the wall
 	var holes []shape
 	for _, h := range f.holes {
 		holes = append(holes, l.outline(o, h).inset(deep))

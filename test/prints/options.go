@@ -1,5 +1,5 @@
-// Package prints writes G-code as slicers write it, without a slicer, and says what is true of every wall loop it wrote:
-// which contour it belongs to, how far inside it lies and on which layers its column stands.
+// Package prints writes G-code as slicers write it, without a slicer, and says what is true of every wall loop that it
+// wrote: which contour it belongs to, how far inside it lies and on which layers its column stands.
 package prints
 
 import (
