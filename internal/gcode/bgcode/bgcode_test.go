@@ -2,6 +2,7 @@ package bgcode_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"bricklayers.dev/bricklayers/internal/gcode/bgcode"
 	"bricklayers.dev/bricklayers/internal/gcode/bgcode/bgcodetest"
+	"bricklayers.dev/bricklayers/internal/gcode/bgcode/meatpack"
 )
 
 var (
@@ -89,6 +91,28 @@ func TestTextDoesNotDependOnHowTheFileIsRead(t *testing.T) {
 	}
 }
 
+func TestEveryBlockIsUnpackedOnItsOwn(t *testing.T) {
+	meatpacked := func(data string) bgcodetest.Block {
+		return bgcodetest.Compressed(bgcode.GCode, bgcode.Uncompressed, []byte{2, 0}, []byte(data))
+	}
+	file := bgcodetest.File(meatpacked("\xff\xff\xfb\x1d\xcc"), meatpacked("G2\n"))
+	if got := readText(t, file); got != "G1\nG2\n" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestRewriteKeepsSpacesPackedWhereTheyWere(t *testing.T) {
+	packed, err := new(meatpack.Encoder).Append(nil, []byte("G1 X1 E1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := bgcodetest.File(bgcodetest.Compressed(bgcode.GCode, bgcode.Uncompressed, []byte{1, 0}, packed))
+	var out bytes.Buffer
+	if err := bgcode.Rewrite(bytes.NewReader(in), &out, identity); err != nil || !bytes.Equal(out.Bytes(), in) {
+		t.Errorf("got %q, %v; want %q", out.Bytes(), err, in)
+	}
+}
+
 func TestMetadata(t *testing.T) {
 	r, err := bgcode.NewReader(bytes.NewReader(bgcodetest.Print(bgcode.Deflate, bgcode.Plain, 100, "G28\n")), 1<<20)
 	if err != nil {
@@ -139,34 +163,30 @@ func TestRewriteKeepsTheTextAndAllOtherBlocks(t *testing.T) {
 	}
 }
 
-func TestRewriteCutsBlocksAtLinesOfTheText(t *testing.T) {
-	text := strings.Repeat("G1 X1 Y2 E.3 ; 32 bytes of text\n", 5000)
-	var out bytes.Buffer
-	in := bgcodetest.Print(bgcode.Uncompressed, bgcode.Plain, 1000, text)
-	if err := bgcode.Rewrite(bytes.NewReader(in), &out, identity); err != nil {
-		t.Fatal(err)
-	}
-	want := bgcodetest.Print(bgcode.Uncompressed, bgcode.Plain, 65536, text)
-	if !bytes.Equal(out.Bytes(), want) {
-		t.Error("blocks are not cut every 65536 bytes of text")
-	}
-	for name, write := range map[string]func(in *bgcode.Reader, out io.Writer) error{
-		"by the byte": func(in *bgcode.Reader, out io.Writer) error {
-			for c := range []byte(text) {
-				if _, err := out.Write([]byte(text[c : c+1])); err != nil {
+func TestRewriteCutsBlocksBehindTheLastLineWithin64KB(t *testing.T) {
+	const line = "G1X1Y2E.3;30 bytes each, so .\n"
+	const linesInBlock = 65536 / len(line)
+	text := strings.Repeat(line, 5000)
+	for _, compression := range compressions {
+		for _, encoding := range encodings {
+			in := bgcodetest.Print(compression, encoding, 10_000, text)
+			want := bgcodetest.Print(compression, encoding, linesInBlock*len(line), text)
+			for name, transform := range map[string]func(in *bgcode.Reader, out io.Writer) error{
+				"copied": identity,
+				"written by the byte": func(in *bgcode.Reader, out io.Writer) error {
+					_, err := io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{in}, make([]byte, 1))
 					return err
+				},
+				"written at once": func(in *bgcode.Reader, out io.Writer) error {
+					_, err := io.WriteString(out, text)
+					return err
+				},
+			} {
+				var out bytes.Buffer
+				if err := bgcode.Rewrite(bytes.NewReader(in), &out, transform); err != nil || !bytes.Equal(out.Bytes(), want) {
+					t.Errorf("compression %d, encoding %d, %s: not the expected blocks, %v", compression, encoding, name, err)
 				}
 			}
-			return nil
-		},
-		"at once": func(in *bgcode.Reader, out io.Writer) error {
-			_, err := io.WriteString(out, text)
-			return err
-		},
-	} {
-		out.Reset()
-		if err := bgcode.Rewrite(bytes.NewReader(in), &out, write); err != nil || !bytes.Equal(out.Bytes(), want) {
-			t.Errorf("written %s: other blocks than copied, %v", name, err)
 		}
 	}
 }
@@ -247,8 +267,8 @@ func TestRewriteReportsTheErrorsOfItsStreamsAndOfTransform(t *testing.T) {
 			t.Errorf("reader failing after %d bytes: %v", after, err)
 		}
 	}
-	err := bgcode.Rewrite(bytes.NewReader(in), io.Discard, func(*bgcode.Reader, io.Writer) error { return broken })
-	if !errors.Is(err, broken) {
+	fail := func(*bgcode.Reader, io.Writer) error { return broken }
+	if err := bgcode.Rewrite(bytes.NewReader(in), io.Discard, fail); !errors.Is(err, broken) {
 		t.Errorf("transform failing: %v", err)
 	}
 }
@@ -261,6 +281,10 @@ func TestRewriteReportsDamageThatTransformDidNotSee(t *testing.T) {
 		"swallows it": func(in *bgcode.Reader, out io.Writer) error {
 			io.Copy(out, in) //nolint:errcheck // what this test is about
 			return nil
+		},
+		"takes it for something else": func(in *bgcode.Reader, out io.Writer) error {
+			io.Copy(out, in) //nolint:errcheck // what this test is about
+			return errors.New("something else")
 		},
 	} {
 		err := bgcode.Rewrite(bytes.NewReader(in), io.Discard, transform)
@@ -347,25 +371,33 @@ func TestRealBlocksAreWrittenAsTheSlicerWroteThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := r.Block().Offset
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
+	offset := int(r.Block().Offset)
+	for offset < len(file) { // compressed G-code blocks: header, encoding, data, checksum
+		end := offset + 12 + 2 + int(binary.LittleEndian.Uint32(file[offset+8:])) + 4
+		in := append(bytes.Clone(file[:10]), file[offset:end]...)
+		var out bytes.Buffer
+		if err := bgcode.Rewrite(bytes.NewReader(in), &out, identity); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), in) {
+			t.Errorf("the block at byte %d is not what it was", offset)
+		}
+		offset = end
 	}
+}
+
+func TestRealFileKeepsItsTextAndItsSize(t *testing.T) {
+	file := sample(t, "prim-cube.bgcode")
 	var out bytes.Buffer
 	if err := bgcode.Rewrite(bytes.NewReader(file), &out, identity); err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(out.Bytes()[:first], file[:first]) {
-		t.Error("the blocks before the G-code changed")
-	}
-	if got := readText(t, out.Bytes()); got != string(text) {
+	if readText(t, out.Bytes()) != readText(t, file) {
 		t.Error("the text changed")
 	}
 	if out.Len() > len(file)*101/100 {
 		t.Errorf("rewriting grew the file from %d to %d bytes", len(file), out.Len())
 	}
-	t.Logf("%d bytes became %d", len(file), out.Len())
 }
 
 func reasonOf(err error) string {
