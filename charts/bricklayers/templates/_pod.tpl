@@ -55,12 +55,19 @@ annotations:
 {{- end }}
 {{- end -}}
 
-{{/* GOMEMLIMIT follows the memory limit, so that the collector works harder before the kernel kills. */}}
+{{/*
+GOMEMLIMIT follows the memory limit, so that the collector works harder before the kernel kills. POD_NAMESPACE is for
+arguments: a manifest can then be put into another namespace without editing them.
+*/}}
 {{- define "bricklayers.pod.env" -}}
 - name: GOMEMLIMIT
   valueFrom:
     resourceFieldRef:
       resource: limits.memory
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
 {{- with .values.extraEnv }}
 {{ toYaml . }}
 {{- end }}

@@ -42,3 +42,18 @@ subjects:
 {{- include "bricklayers.clusterName" .root }}-{{ .component -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Rules for the leader election over the lease of that name. */}}
+{{- define "bricklayers.leaderElectionRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ . }}]
+  verbs: [get, update]
+# client-go's leader election still writes events of the core API.
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
