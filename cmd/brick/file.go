@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// tailSize is how much of the end of a file is searched for the slicer's settings.
+const tailSize = 256 << 10
+
+// peek reads what has to be known before the first byte is processed: the settings at the end of the file, and its
+// digest for the stamp.
+func (c *command) peek(in *os.File, size int64) error {
+	tail := make([]byte, min(size, tailSize))
+	if _, err := in.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the end of %s: %w", c.input, err)
+	}
+	c.brick.Settings = append(tail, slicerSettings()...)
+	hash := sha256.New()
+	if _, err := io.Copy(hash, in); err != nil {
+		return fmt.Errorf("read %s: %w", c.input, err)
+	}
+	c.brick.InputSHA256 = hex.EncodeToString(hash.Sum(nil))
+	_, err := in.Seek(0, io.SeekStart)
+	return err
+}
+
+// target returns the path that the result goes to.
+func (c *command) target() (string, error) {
+	if c.output == "" {
+		return filepath.EvalSymlinks(c.input)
+	}
+	info, err := os.Stat(c.output)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c.output, nil
+	case err != nil:
+		return "", err
+	case info.IsDir():
+		return filepath.Join(c.output, brickName(filepath.Base(c.input))), nil
+	}
+	return c.output, nil
+}
+
+// brickName puts _brick before the extension of a file name.
+func brickName(name string) string {
+	lower := strings.ToLower(name)
+	for _, ext := range []string{".gcode.3mf", filepath.Ext(lower)} {
+		if strings.HasSuffix(lower, ext) {
+			return name[:len(name)-len(ext)] + "_brick" + name[len(name)-len(ext):]
+		}
+	}
+	return name + "_brick"
+}
+
+// replace lets write fill a new file beside target and then puts it in target's place, or leaves everything as it was.
+func (c *command) replace(target string, mode fs.FileMode, r *report, write func(*os.File) error) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".brick-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
+		}
+	}()
+	if err := write(tmp); err != nil {
+		return err
+	}
+	r.Output = target
+	if err := tmp.Chmod(mode); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), target); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(target))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// stopReader ends the input when ctx does, so that a signal leaves no half-written file behind.
+type stopReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s stopReader) Read(p []byte) (int, error) {
+	if err := context.Cause(s.ctx); err != nil {
+		return 0, err
+	}
+	return s.r.Read(p)
+}

@@ -1,0 +1,260 @@
+package brick
+
+// Building columns. A raised loop stands on the raised loop of the layer below, so that the raised ones form columns
+// that are half a layer out of step with their neighbours. From the side, through a wall of four loops:
+//
+//	        1     3      raised loops
+//	     0     2         flat ones; 0 is the visible wall
+//	     ┌──┐──┌──┐──
+//	     │  │##│  │##    cap: laid flat because nothing of the column is above; half the plastic
+//	   ──├──┤##├──┤##
+//	     │  ├──┤  ├──
+//	     │  │##│  │##    h/2 above the plane, the full amount
+//	   ──├──┤##├──┤##
+//	     │  ├──┤  ├──    ramp: h/4 above, 1¼ of the plastic
+//	     │  │##│  │##
+//	   ──├──┼──┼──┼──
+//	     │  │##│  │##    bed: as sliced
+//	   ──└──┴──┴──┴──
+//
+// A bead fills the space from what its column left below up to the nozzle, which gives the flow:
+//
+//	factor = (h + o − o₋₁) / h      o, o₋₁: how far this and the layer below are raised
+//
+// Whether a column goes on is read off the footprints: a loop of which three quarters have no inner wall above them
+// is a cap, one of which three quarters have none below begins a column. What there is below and above is counted
+// square by square, and the majority decides whether it is the same column: above a loop that will lie flat, a raised
+// one would squeeze it. So a layer can be decided once the next one is known.
+
+// maxHeld is how much text without walls may stand between two layers of walls; beyond it the walls below are capped.
+const maxHeld = 2 << 20
+
+type columnBuilder struct {
+	opt   *Options
+	cfg   *config
+	stats *Stats
+	done  func(*layer) // takes a decided layer
+	free  func(*layer) // takes back a layer nobody needs any more
+
+	below   *layer // last decided layer of walls
+	current *layer // layer of walls that waits for the next one
+	held    []*layer
+	heldLen int
+	number  int
+}
+
+// add takes the next layer in order.
+func (b *columnBuilder) add(l *layer) {
+	switch {
+	case !l.walls || l.part && b.below != nil && near(l.floor, b.below.floor):
+		b.addPlain(l)
+	default:
+		b.place(l)
+		b.settle(l)
+		b.current = l
+		if l.part { // nothing to decide, too big to keep
+			b.settle(nil)
+		}
+	}
+}
+
+// finish takes the end of the input.
+func (b *columnBuilder) finish() {
+	b.settle(nil)
+}
+
+func (b *columnBuilder) addPlain(l *layer) {
+	if l.beads > 0 && b.number > 0 && !l.part {
+		b.number++
+	}
+	if b.current == nil {
+		b.done(l)
+		b.free(l)
+		return
+	}
+	b.held = append(b.held, l)
+	b.heldLen += len(l.text)
+	if b.heldLen > maxHeld {
+		b.settle(nil)
+	}
+}
+
+// place finds out where l stands: in which object, as which layer, how far above the one below.
+func (b *columnBuilder) place(l *layer) {
+	last := b.current
+	if last == nil {
+		last = b.below
+	}
+	if last == nil || l.floor < last.floor-sameHeight {
+		b.number = 1
+		b.stats.Objects++
+		l.height = l.floor
+	} else {
+		b.number++
+		l.height = l.floor - last.floor
+	}
+	l.number = b.number
+	l.locked = l.number < b.opt.StartLayer || b.opt.Ignore.Contains(l.number)
+	l.restart = b.opt.Ignore.Contains(l.number) || l.part
+	nozzle := int64(defaultNozzle)
+	if b.cfg.nozzle > 0 {
+		nozzle = b.cfg.nozzle
+	}
+	l.steady = l.number > 1 && !l.part && saneHeight(l.height, l.declared, nozzle)
+	b.stats.height(l)
+}
+
+// saneHeight reports whether h can be the height of a layer: one this nozzle can print, and within a tenth of what the
+// slicer declares, if it does.
+func saneHeight(h, declared int32, nozzle int64) bool {
+	const least, most = 20 * micron, 1200 * micron
+	if h < least || int64(h) > min(nozzle*9/10, most) {
+		return false
+	}
+	off := declared - h
+	return declared == 0 || max(off, -off) <= h/10+sameHeight
+}
+
+// settle decides the current layer, now that the next one is known or known to be missing, and hands on what waited.
+func (b *columnBuilder) settle(next *layer) {
+	l := b.current
+	if l == nil {
+		return
+	}
+	below := b.below
+	if l.number == 1 {
+		below = nil
+	}
+	if next != nil && next.number == 1 {
+		next = nil
+	}
+	for i := range l.loops {
+		if p := &l.loops[i]; p.inner() {
+			b.decide(l, p, below, next)
+			b.stats.loop(l, p)
+		}
+	}
+	b.done(l)
+	for _, h := range b.held {
+		b.done(h)
+		b.free(h)
+	}
+	b.held, b.heldLen = b.held[:0], 0
+	if b.below != nil {
+		b.free(b.below)
+	}
+	b.below, b.current = l, nil
+}
+
+// decide says how far p rises and how much plastic it gets.
+func (b *columnBuilder) decide(l *layer, p *loop, below, next *layer) {
+	p.rise, p.factor = 0, one
+	if l.locked {
+		p.hold = max(p.hold, holdBed)
+		return
+	}
+	if p.hold == holdRelative {
+		return
+	}
+	p.factor = b.multiplier(l)
+	switch {
+	case !p.candidate():
+		return
+	case !l.steady:
+		p.hold = holdHeight
+		return
+	case !near(p.plane, l.floor):
+		p.hold = holdPlane
+		return
+	}
+	stands := standsOn(l, p, below)
+	p.rise = uint8(min(stands+1, 2))
+	if stands < 0 {
+		p.rise, p.hold = 0, holdRamp
+	}
+	if !continues(l, p, next) {
+		p.rise, p.hold = 0, holdCapped
+	}
+	p.fit(l, below, next, max(stands, 0))
+}
+
+// standsOn returns by how many quarters the column of p is raised in the layer below, -1 when it begins here.
+func standsOn(l *layer, p *loop, below *layer) int8 {
+	if below == nil || below.restart {
+		return -1
+	}
+	var votes [3]int
+	for _, c := range l.cells[p.cells.from:p.cells.to] {
+		if q := below.grid.get(c); q >= 0 {
+			votes[below.loops[q].rise]++
+		}
+	}
+	if (votes[0]+votes[1]+votes[2])*4 < p.cells.len() {
+		return -1
+	}
+	best := 0
+	for rise := range votes {
+		if votes[rise] > votes[best] {
+			best = rise
+		}
+	}
+	return int8(best)
+}
+
+// continues reports whether the column of p goes on in the next layer.
+func continues(l *layer, p *loop, next *layer) bool {
+	if next == nil || next.locked || !next.steady {
+		return false
+	}
+	covered, raised := 0, 0
+	for _, c := range l.cells[p.cells.from:p.cells.to] {
+		if q := next.grid.get(c); q >= 0 {
+			covered++
+			if next.loops[q].candidate() {
+				raised++
+			}
+		}
+	}
+	return covered*4 >= p.cells.len() && raised*2 >= covered
+}
+
+// fit sets the flow for the space that p fills, and keeps that space sane where heights change from layer to layer: at
+// least a quarter of the height for this loop, and no less than half for the one above.
+func (p *loop) fit(l, below, next *layer, stands int8) {
+	h, lower := int64(l.height), int64(0)
+	if below != nil {
+		lower = int64(stands) * int64(below.height)
+	}
+	for next != nil && p.rise > 0 && int64(p.rise)*h > 4*int64(next.height) {
+		p.rise--
+	}
+	for p.rise < 2 && 4*h+int64(p.rise)*h-lower < h {
+		p.rise++
+	}
+	if space := 4*h + int64(p.rise)*h - lower; space != 4*h {
+		p.factor = p.factor * space / (4 * h)
+	}
+}
+
+// multiplier returns the flow of the inner walls of l, in billionths.
+func (b *columnBuilder) multiplier(l *layer) int64 {
+	if b.opt.Multiplier != 0 {
+		return int64(b.opt.Multiplier*one + 0.5)
+	}
+	return int64(autoMultiplier(float64(l.height)/mm, b.cfg)*one + 0.5)
+}
+
+// autoMultiplier grows with the height of a layer against the spacing of its loops: 1.025 for 0.2 mm at 0.45 mm. A
+// layer whose height is not known gets 1.
+func autoMultiplier(height float64, c *config) float64 {
+	const extra, usual, corner = 0.05, 0.2 / 0.4071, 1 - 3.14159265/4
+	width := float64(defaultWidth) / mm
+	if c.innerWidth > 0 {
+		width = float64(c.innerWidth) / mm
+	}
+	spacing := width - height*corner
+	if height <= 0 || spacing <= height*corner {
+		return 1
+	}
+	return min(1+extra*0.5*(height/spacing)/usual, 2-height*corner/spacing)
+}

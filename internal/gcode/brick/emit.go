@@ -1,0 +1,245 @@
+package brick
+
+// Writing the output. Everything is copied byte for byte, except for three kinds of line:
+//
+//	G1 X10 Y10 F9000             the last travel before a raised loop takes the nozzle up on the way,
+//	G1 X10 Y10 F9000 Z0.7 ; brick up
+//	G1 X20 Y10 E.41252           a bead of an inner wall gets its share of plastic,
+//	G1 X20 Y10 E.43315
+//	G1 X30 Y30 F9000             and a travel away from a raised loop takes it down again, unless a line of the
+//	G1 X30 Y30 F9000 Z.6 ; brick down     slicer's own does, such as the end of a Z hop.
+//
+// Where no travel can carry the height, a line that moves Z and one that restores the feed rate are added. With
+// absolute extrusion every E word behind a changed one moves along until G92 sets the origin anew.
+
+import (
+	"io"
+
+	"bricklayers.dev/bricklayers/internal/gcode/lex"
+)
+
+const (
+	one          = 1_000_000_000 // a factor of 1 in billionths
+	eStep        = 10            // the last decimal of an E word, 1e-5 mm, in nm
+	flushSize    = 256 << 10
+	maxUnsaid    = 8 << 20 // output kept back until it is known whether anything is edited at all
+	defaultZFeed = 720_000 // 720 mm/min, in 1/1000
+)
+
+type emitter struct {
+	w     io.Writer
+	err   error
+	opt   *Options
+	stats *Stats
+	out   []byte
+	eol   []byte
+
+	edited  bool  // the header is written
+	flushed bool  // something went to w
+	shift   int64 // absolute E: output less input
+	residue int64 // plastic not yet given because of rounding, in billionths of a nanometre
+	lift    int32 // output Z less input Z
+	zFeed   int32 // slowest feed rate of a pure Z move
+
+	l   *layer
+	pos uint32 // in l.text; what is before it is written
+}
+
+// layer writes a decided layer.
+func (e *emitter) layer(l *layer) {
+	e.l, e.pos = l, 0
+	next := int32(0)
+	for i := range l.loops {
+		p := &l.loops[i]
+		e.moves(next, p.lead)
+		e.approach(p)
+		if p.inner() && p.factor != one && p.factor != 0 {
+			e.scale(p)
+		} else {
+			e.moves(p.first, p.last+1)
+		}
+		next = p.last + 1
+	}
+	e.moves(next, int32(len(l.moves)))
+	e.copyTo(uint32(len(l.text)))
+}
+
+// moves passes on the moves from a to before b, which keep their plastic and their height.
+func (e *emitter) moves(a, b int32) {
+	for i := a; i < b; i++ {
+		m := &e.l.moves[i]
+		if m.flags&(hasZ|absoluteE|setsE) == 0 {
+			continue
+		}
+		if m.is(hasZ) && !m.is(relative) {
+			e.lift = 0
+			if m.flags&(linear|hasXY) == linear && m.f > 0 && !e.l.preamble && (e.zFeed == 0 || m.f < e.zFeed) {
+				e.zFeed = m.f
+			}
+		}
+		switch {
+		case m.is(setsE):
+			e.shift = 0
+		case e.shift != 0 && m.is(absoluteE):
+			e.writeE(m, 0)
+		}
+	}
+}
+
+// scale passes on the moves of loop p, whose beads get more or less plastic. The residue of rounding goes into the
+// next bead, so that the sum is right to the last decimal.
+func (e *emitter) scale(p *loop) {
+	for i := p.first; i <= p.last; i++ {
+		m := &e.l.moves[i]
+		if !m.is(isBead) {
+			e.moves(i, i+1)
+			continue
+		}
+		exact := int64(m.e)*p.factor + e.residue
+		given := (exact + one*eStep/2) / (one * eStep) * eStep
+		if least := min(eStep, int64(m.e)); given < least { // a bead stays a bead
+			given = least
+		}
+		e.residue = exact - given*one
+		e.stats.out[m.region] += given - int64(m.e)
+		e.shift += given - int64(m.e)
+		switch {
+		case m.is(absoluteE) && e.shift != 0:
+			e.writeE(m, 0)
+		case !m.is(absoluteE) && given != int64(m.e):
+			e.writeE(m, given)
+		}
+	}
+}
+
+// writeE rewrites the E word of m: to the length given, or for an absolute word to what it was plus the shift.
+func (e *emitter) writeE(m *move, given int64) {
+	at := m.off + uint32(m.eAt)
+	digits := e.l.text[at : at+uint32(m.eLen)]
+	if m.is(absoluteE) {
+		v, _, _ := lex.ParseDecimal(digits)
+		given = v + e.shift
+	}
+	bare := digits[0] == '.' || len(digits) > 1 && digits[1] == '.' && digits[0]-'0' > 9
+	e.edit(m.off)
+	e.copyTo(at)
+	e.out = lex.AppendDecimal(e.out, given, 5, bare)
+	e.pos = at + uint32(m.eLen)
+}
+
+// approach passes on the lead of p such that its first bead is laid at the right height.
+func (e *emitter) approach(p *loop) {
+	l := e.l
+	first := &l.moves[p.first]
+	if first.is(unknownZ) { // homed since; there is no height to be at
+		e.moves(p.lead, p.first)
+		e.lift = 0
+		return
+	}
+	target := raisedTo(p.plane, int32(p.rise), l.height)
+	stamp := StampDown
+	if p.rise > 0 {
+		stamp = StampUp
+	}
+	if p.rise == 0 && e.liftAfter(p) == 0 {
+		e.moves(p.lead, p.first)
+		return
+	}
+	carrier := e.carrier(p, target)
+	if carrier >= 0 {
+		e.moves(p.lead, carrier+1)
+		e.carry(&l.moves[carrier], target, stamp)
+		e.moves(carrier+1, p.first)
+	} else {
+		e.moves(p.lead, p.first)
+		if e.lift != target-p.plane {
+			e.addMove(p, target, stamp)
+		}
+	}
+	e.lift = target - p.plane
+}
+
+// raisedTo returns the height for a rise in quarters of the layer height, rounded to a micron as printers read it.
+func raisedTo(plane, rise, height int32) int32 {
+	if rise == 0 {
+		return plane
+	}
+	return int32(lex.Round(int64(plane)+int64(rise)*int64(height)/4, 3))
+}
+
+// liftAfter returns the lift at the first bead of p if its lead is passed on as it is.
+func (e *emitter) liftAfter(p *loop) int32 {
+	for i := p.lead; i <= p.first; i++ {
+		if m := &e.l.moves[i]; m.flags&(hasZ|relative) == hasZ {
+			return 0
+		}
+	}
+	return e.lift
+}
+
+// carrier returns the move in the lead of p that can take the nozzle to height target, or -1: the last travel, or the
+// move that ends a Z hop, as long as nothing behind it moves Z again and it does not itself stay higher.
+func (e *emitter) carrier(p *loop, target int32) int32 {
+	for i := p.first - 1; i >= p.lead; i-- {
+		m := &e.l.moves[i]
+		switch {
+		case m.is(relative | setsXYZ):
+			return -1
+		case m.flags&(linear|hasE) == linear && m.is(hasXY|hasZ) && m.z <= target:
+			return i
+		case m.is(hasZ):
+			return -1
+		}
+	}
+	return -1
+}
+
+// carry writes the line of m with its Z word set to target.
+func (e *emitter) carry(m *move, target int32, stamp string) {
+	text := e.l.text[m.off:m.end]
+	var line lex.Line
+	line.Parse(text)
+	e.edit(m.off)
+	bare := true
+	if m.is(hasZ) {
+		digits := text[line.ZAt.Start:line.ZAt.End]
+		bare = digits[0] == '.' || digits[0]-'0' > 9 && len(digits) > 1 && digits[1] == '.'
+		e.copyTo(m.off + uint32(line.ZAt.Start))
+		e.pos = m.off + uint32(line.ZAt.End)
+	} else {
+		e.copyTo(m.off + uint32(line.End))
+		e.out = append(e.out, " Z"...)
+	}
+	e.out = lex.AppendDecimal(e.out, int64(target), 3, bare)
+	e.copyTo(m.off + uint32(line.Body))
+	e.out = append(e.out, ' ')
+	e.out = append(e.out, stamp...)
+}
+
+// addMove adds lines that take the nozzle to height target before the first bead of p.
+func (e *emitter) addMove(p *loop, target int32, stamp string) {
+	first := &e.l.moves[p.first]
+	e.edit(first.off)
+	feed := e.l.startF
+	if p.first > 0 {
+		feed = e.l.moves[p.first-1].f
+	}
+	e.copyTo(first.off)
+	e.out = append(e.out, "G1 Z"...)
+	e.out = lex.AppendDecimal(e.out, int64(target), 3, false)
+	e.stats.LinesAdded++
+	if feed != 0 {
+		zFeed := e.zFeed
+		if zFeed == 0 {
+			zFeed = defaultZFeed
+		}
+		e.out = append(e.out, " F"...)
+		e.out = lex.AppendDecimal(e.out, int64(zFeed)*1000, 3, false)
+		e.out = append(append(append(e.out, ' '), stamp...), e.eol...)
+		e.out = append(e.out, "G1 F"...)
+		e.out = lex.AppendDecimal(e.out, int64(feed)*1000, 3, false)
+		stamp = StampFeed
+		e.stats.LinesAdded++
+	}
+	e.out = append(append(append(e.out, ' '), stamp...), e.eol...)
+}

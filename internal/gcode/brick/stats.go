@@ -1,0 +1,69 @@
+package brick
+
+// Stats is what was found in a file and done to it. Lengths are millimetres.
+type Stats struct {
+	Slicer       string             `json:"slicer,omitempty"`
+	Layers       int                `json:"layers"`
+	Objects      int                `json:"objects"`
+	Loops        int                `json:"loops"`  // behind the visible wall
+	Raised       int                `json:"raised"` // of these, above their plane
+	Capped       int                `json:"capped"`
+	Held         map[string]int     `json:"held"` // laid flat though their turn was to rise, by reason
+	FilamentIn   map[string]float64 `json:"filament_in_mm"`
+	FilamentOut  map[string]float64 `json:"filament_out_mm"`
+	LinesIn      int                `json:"lines_in"`
+	LinesAdded   int                `json:"lines_added"`
+	LinesEdited  int                `json:"lines_edited"`
+	BytesIn      int64              `json:"bytes_in"`
+	BytesOut     int64              `json:"bytes_out"`
+	TravelAdded  float64            `json:"travel_added_mm"`
+	LeastHeight  float64            `json:"least_layer_height_mm"`
+	MostHeight   float64            `json:"most_layer_height_mm"`
+	Multiplier   float64            `json:"multiplier"`
+	ExtrusionAbs bool               `json:"absolute_extrusion"`
+
+	held [holdCount]int
+	in   [regionCount]int64
+	out  [regionCount]int64
+}
+
+// height counts a layer of walls.
+func (s *Stats) height(l *layer) {
+	s.Layers++
+	if !l.steady {
+		return
+	}
+	h := float64(l.height) / mm
+	if s.LeastHeight == 0 || h < s.LeastHeight {
+		s.LeastHeight = h
+	}
+	s.MostHeight = max(s.MostHeight, h)
+}
+
+// loop counts a decided loop.
+func (s *Stats) loop(l *layer, p *loop) {
+	s.Loops++
+	if p.rise > 0 {
+		s.Raised++
+	}
+	if p.phase&1 == 1 {
+		s.held[p.hold]++
+	}
+}
+
+// finish fills the maps.
+func (s *Stats) finish() {
+	s.Held, s.FilamentIn, s.FilamentOut = map[string]int{}, map[string]float64{}, map[string]float64{}
+	for h, n := range s.held {
+		if n > 0 && hold(h) != holdNone {
+			s.Held[holdNames[h]] = n
+		}
+	}
+	s.Capped = s.held[holdCapped]
+	for r := range s.in {
+		if s.in[r] != 0 || s.out[r] != 0 {
+			s.FilamentIn[regionNames[r]] = float64(s.in[r]) / mm
+			s.FilamentOut[regionNames[r]] = float64(s.out[r]) / mm
+		}
+	}
+}
