@@ -27,25 +27,71 @@ const (
 	defaultWidth  = 450 * micron
 )
 
-// settingKeys maps each setting we use to the names slicers give it.
+// settingKeys maps the names that slicers give the settings we use to what they mean.
 var settingKeys = map[string]func(c *config, value []byte){
-	"nozzle_diameter":                     func(c *config, v []byte) { setLength(&c.nozzle, v) },
-	"machine_nozzle_size":                 func(c *config, v []byte) { setLength(&c.nozzle, v) },
-	"perimeter_extrusion_width":           func(c *config, v []byte) { c.setWidth(&c.innerWidth, v) },
-	"perimeters extrusion width":          func(c *config, v []byte) { c.setWidth(&c.innerWidth, v) },
-	"inner_wall_line_width":               func(c *config, v []byte) { c.setWidth(&c.innerWidth, v) },
-	"external_perimeter_extrusion_width":  func(c *config, v []byte) { c.setWidth(&c.outerWidth, v) },
-	"external perimeters extrusion width": func(c *config, v []byte) { c.setWidth(&c.outerWidth, v) },
-	"outer_wall_line_width":               func(c *config, v []byte) { c.setWidth(&c.outerWidth, v) },
-	"perimeters":                          func(c *config, v []byte) { setCount(&c.walls, v) },
-	"wall_loops":                          func(c *config, v []byte) { setCount(&c.walls, v) },
-	"external_perimeters_first":           func(c *config, v []byte) { c.setOrder(firstOf(v), "1") },
-	"wall_infill_order":                   func(c *config, v []byte) { c.setOrder(v, "outer wall/inner wall", "infill/outer wall/inner wall") },
-	"wall_sequence":                       func(c *config, v []byte) { c.setOrder(v, "outer wall/inner wall") },
-	"spiral_vase":                         func(c *config, v []byte) { c.spiral = c.spiral || string(firstOf(v)) == "1" },
-	"spiral_mode":                         func(c *config, v []byte) { c.spiral = c.spiral || string(firstOf(v)) == "1" },
-	"retract_before_travel":               func(c *config, v []byte) { setLength(&c.travelRetract, v) },
-	"retraction_minimum_travel":           func(c *config, v []byte) { setLength(&c.travelRetract, v) },
+	"nozzle_diameter":     setNozzle,
+	"machine_nozzle_size": setNozzle,
+
+	"perimeter_extrusion_width":  setInnerWidth,
+	"perimeters extrusion width": setInnerWidth,
+	"inner_wall_line_width":      setInnerWidth,
+	"wall_line_width_x":          setInnerWidth,
+	"wall_line_width":            setInnerWidth,
+	"extrusion_width_mm":         setInnerWidth,
+
+	"external_perimeter_extrusion_width":  setOuterWidth,
+	"external perimeters extrusion width": setOuterWidth,
+	"outer_wall_line_width":               setOuterWidth,
+	"wall_line_width_0":                   setOuterWidth,
+
+	"perimeters":      setWalls,
+	"wall_loops":      setWalls,
+	"wall_line_count": setWalls,
+	"num_ISOs":        setWalls,
+	"Shells":          setWalls,
+
+	"external_perimeters_first": setOrder,
+	"wall_infill_order":         setOrder,
+	"wall_sequence":             setOrder,
+	"outer_inset_first":         setOrder,
+	"inset_direction":           setOrder,
+
+	"spiral_vase":     setSpiral,
+	"spiral_mode":     setSpiral,
+	"magic_spiralize": setSpiral,
+
+	"retract_before_travel":     setTravelRetract,
+	"retraction_minimum_travel": setTravelRetract,
+	"retraction_min_travel":     setTravelRetract,
+}
+
+func setNozzle(c *config, v []byte)        { setLength(&c.nozzle, v) }
+func setInnerWidth(c *config, v []byte)    { setWidth(&c.innerWidth, v) }
+func setOuterWidth(c *config, v []byte)    { setWidth(&c.outerWidth, v) }
+func setTravelRetract(c *config, v []byte) { setLength(&c.travelRetract, v) }
+func setSpiral(c *config, v []byte)        { c.spiral = c.spiral || isOneOf(firstOf(v), "1", "true") }
+
+func setWalls(c *config, v []byte) {
+	if n, _, ok := lex.ParseDecimal(firstOf(v)); ok && c.walls == 0 {
+		c.walls = n / lex.Unit
+	}
+}
+
+func setOrder(c *config, v []byte) {
+	if !c.orderKnown {
+		c.orderKnown = true
+		c.outerFirst = isOneOf(v, "1", "true", "outside_in", "outer wall/inner wall", "outer wall/inner wall/infill",
+			"infill/outer wall/inner wall")
+	}
+}
+
+func isOneOf(v []byte, texts ...string) bool {
+	for _, text := range texts {
+		if equalFold(v, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // headerSize is how far into a file its slicer's name is looked for.
@@ -62,27 +108,52 @@ func readConfig(texts ...[]byte) config {
 		if m := generator.FindSubmatch(text[:min(len(text), headerSize)]); m != nil && c.slicer == "" {
 			c.slicer = string(m[1])
 		}
-		for len(text) > 0 {
-			var line []byte
-			line, text = lex.NextLine(text)
-			key, value, ok := setting(line)
-			if set := settingKeys[string(key)]; ok && set != nil {
-				set(&c, value)
-			}
-		}
+		c.read(text)
+		c.read(curaSettings(text))
 	}
 	c.resolvePercent(&c.innerWidth)
 	c.resolvePercent(&c.outerWidth)
 	return c
 }
 
-// setting splits "; key = value", with or without the ';' and the blanks.
+func (c *config) read(text []byte) {
+	for len(text) > 0 {
+		var line []byte
+		line, text = lex.NextLine(text)
+		key, value, ok := setting(line)
+		if set := settingKeys[string(key)]; ok && set != nil {
+			set(c, value)
+		}
+	}
+}
+
+// setting splits "; key = value" or "; key: value", with or without the ';' and the blanks.
 func setting(line []byte) (key, value []byte, ok bool) {
 	if len(line) > 256 { // custom G-code, never a value we want
 		return nil, nil, false
 	}
-	key, value, ok = bytes.Cut(line, []byte("="))
-	return bytes.Trim(key, "; \t"), bytes.TrimSpace(value), ok
+	i := bytes.IndexAny(line, "=:")
+	if i < 0 {
+		return nil, nil, false
+	}
+	return bytes.Trim(line[:i], "; \t"), bytes.TrimSpace(line[i+1:]), true
+}
+
+// curaSettings returns the settings that Cura writes at the end of a file as lines of their own. They are an escaped
+// JSON text cut into comments of 80 columns without regard to its content.
+func curaSettings(text []byte) []byte {
+	mark := []byte(";SETTING_3 ")
+	i := bytes.Index(text, mark)
+	if i < 0 {
+		return nil
+	}
+	var joined []byte
+	for rest := text[i:]; bytes.HasPrefix(rest, mark); {
+		var line []byte
+		line, rest = lex.NextLine(rest)
+		joined = append(joined, line[len(mark):lex.BodyLen(line)]...)
+	}
+	return bytes.ReplaceAll(joined, []byte(`\\n`), []byte("\n"))
 }
 
 // firstOf returns the first of the values that a slicer lists for each extruder.
@@ -98,7 +169,7 @@ func setLength(to *int64, v []byte) {
 }
 
 // setWidth reads a width in millimetres or in per cent of the nozzle; 0 means that the slicer chooses.
-func (c *config) setWidth(to *int64, v []byte) {
+func setWidth(to *int64, v []byte) {
 	v = firstOf(v)
 	n, used, ok := lex.ParseDecimal(v)
 	if !ok || n <= 0 || *to != 0 {
@@ -113,21 +184,5 @@ func (c *config) setWidth(to *int64, v []byte) {
 func (c *config) resolvePercent(width *int64) {
 	if *width < 0 {
 		*width = -*width * cmp.Or(c.nozzle, defaultNozzle) / (100 * lex.Unit)
-	}
-}
-
-func setCount(to *int64, v []byte) {
-	if n, _, ok := lex.ParseDecimal(firstOf(v)); ok && *to == 0 {
-		*to = n / lex.Unit
-	}
-}
-
-func (c *config) setOrder(v []byte, outerFirst ...string) {
-	if c.orderKnown {
-		return
-	}
-	c.orderKnown = true
-	for _, text := range outerFirst {
-		c.outerFirst = c.outerFirst || equalFold(v, text)
 	}
 }

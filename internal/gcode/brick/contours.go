@@ -177,7 +177,7 @@ func (l *layer) numberByDistance(k int32, spacing float32) {
 	c := &l.contours[k]
 	order := l.order[:0]
 	for j := c.first; j <= c.last; j++ {
-		if q := &l.loops[j]; q.contour == k && q.inner() {
+		if q := &l.loops[j]; q.contour == k && !q.visible {
 			q.phase = 1
 			order = append(order, ranked{j, 0})
 		}

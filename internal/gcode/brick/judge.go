@@ -74,7 +74,7 @@ func (p *pipeline) whyNothing(st *Stats) (Reason, string) {
 		return UnknownDialect, "no comments that label walls: switch on verbose or labelled G-code in " + slicer
 	case f.layerMarks == 0:
 		return NoLayers, "no comments that announce layers: use the layer change comments of " + slicer
-	case p.cfg.spiral:
+	case p.cfg.spiral || st.Loops == 0 && f.climbing*2 > f.external:
 		return SpiralVase, "sliced as a spiral vase, whose single wall has nothing to interlock with"
 	case st.Loops == 0 && p.cfg.walls == 1:
 		return SingleWall, "sliced with one wall: use two or more"

@@ -74,14 +74,15 @@ type state struct {
 
 // facts are what the whole input is judged by.
 type facts struct {
-	moves, beads int
-	filament     [regionCount]int64 // in beads
-	layerMarks   int
-	wallLabels   int
-	innerLabels  int
-	relative     bool
-	tooBig       bool
-	bytes        int64
+	moves, beads       int
+	filament           [regionCount]int64 // in beads
+	layerMarks         int
+	wallLabels         int
+	external, climbing int // beads of the visible wall, and those of them that move in Z
+	innerLabels        int
+	relative           bool
+	tooBig             bool
+	bytes              int64
 }
 
 func newScanner(r io.Reader, force bool, take func() *layer, emit func(*layer) error) *scanner {
@@ -353,6 +354,8 @@ func (s *scanner) bead(m *move) error {
 	s.facts.filament[m.region] += int64(m.e)
 	if s.cutAt >= 0 {
 		switch {
+		case m.is(hasZ):
+			s.cutBeads = true
 		case m.region.wall() && !s.cutRaft && s.cur.walls && near(s.cur.floor, st.z):
 			s.cutAt = -1 // the same layer, announced again
 		case m.region.wall():
@@ -365,7 +368,13 @@ func (s *scanner) bead(m *move) error {
 	}
 	l := s.cur
 	l.beads++
-	if !m.region.wall() || s.cutAt >= 0 || l.raft {
+	if m.region == regionExternal {
+		s.facts.external++
+		if m.is(hasZ) {
+			s.facts.climbing++
+		}
+	}
+	if !m.region.wall() || l.raft || m.is(hasZ) { // a bead that moves in Z, as in a scarf seam, is at no plane
 		return nil
 	}
 	if !l.walls {
