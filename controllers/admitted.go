@@ -7,6 +7,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -86,7 +87,8 @@ func (r *Reconciler) writeRunning(ctx context.Context, job *v1alpha1.ProcessingJ
 	now := metav1.NewTime(r.Clock.Now())
 	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 		s.Phase, s.Reason, s.Message = v1alpha1.PhaseRunning, v1alpha1.ReasonStarting, message
-		s.Attempts, s.JobName = attempt, child
+		s.Attempts, s.JobName, s.ExitCode = attempt, child, nil
+		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted) // it spoke of the attempt before
 		if s.StartTime == nil {
 			s.StartTime = &now
 		}

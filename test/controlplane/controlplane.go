@@ -83,6 +83,8 @@ func start(assets string) (*ControlPlane, error) {
 		ErrorIfCRDPathMissing:   true,
 		ControlPlaneStopTimeout: 30 * time.Second,
 	}
+	// Service accounts as in any cluster: the test environment would leave that admission plugin out.
+	cp.environment.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins")
 	if cp.Config, err = cp.environment.Start(); err != nil {
 		return nil, fmt.Errorf("failed to start etcd and kube-apiserver: %w", err)
 	}
@@ -101,7 +103,7 @@ func (cp *ControlPlane) startControllerManager(assets string) error {
 	}
 	cp.controllerManager = exec.Command(filepath.Join(assets, "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig,
-		"--controllers=job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller",
+		"--controllers=job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller,resourcequota-controller",
 		"--leader-elect=false", "--secure-port=0", "--kube-api-qps=1000", "--kube-api-burst=2000",
 	)
 	cp.controllerManager.Stdout, cp.controllerManager.Stderr = &cp.logs, &cp.logs
@@ -134,6 +136,10 @@ func (cp *ControlPlane) Namespace(t *testing.T) string {
 		if err := cp.Client.Delete(context.Background(), namespace); err != nil {
 			t.Error(err)
 		}
+	})
+	Eventually(t, "the namespace's service account", func(ctx context.Context) (bool, error) {
+		err := cp.Client.Get(ctx, client.ObjectKey{Namespace: namespace.Name, Name: "default"}, &corev1.ServiceAccount{})
+		return err == nil, err
 	})
 	return namespace.Name
 }
