@@ -1,8 +1,6 @@
 package metrics
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
@@ -52,7 +50,7 @@ func (m *Manager) Finished(job *v1alpha1.ProcessingJob) {
 	status := &job.Status
 	m.finished[status.Phase].Inc()
 	if status.StartTime != nil && status.CompletionTime != nil {
-		m.duration.Observe(time.Duration(status.CompletionTime.Sub(status.StartTime.Time)).Seconds())
+		m.duration.Observe(status.CompletionTime.Sub(status.StartTime.Time).Seconds())
 	}
 	if status.Input != nil && status.Input.Size != nil {
 		m.inputSize.Observe(float64(*status.Input.Size))
