@@ -49,7 +49,9 @@ func (l *layer) groupLoops(c *config) {
 		if !p.wall {
 			continue
 		}
-		p.box = boxOf(l.path(p))
+		at := int32(len(l.boxes))
+		l.boxes, p.box = appendBoxes(l.boxes, l.pointsOf(p))
+		p.boxes = span{at, int32(len(l.boxes))}
 		k := l.contourFor(p, reach)
 		if k < 0 {
 			k = int32(len(l.contours))
@@ -71,7 +73,11 @@ func (l *layer) groupLoops(c *config) {
 	}
 }
 
-func (l *layer) path(p *loop) []point { return l.points[p.points.from:p.points.to] }
+func (l *layer) pointsOf(p *loop) []point { return l.points[p.points.from:p.points.to] }
+
+func (l *layer) pathOf(p *loop) path {
+	return path{l.pointsOf(p), l.boxes[p.boxes.from:p.boxes.to]}
+}
 
 func (l *layer) join(i, k int32) {
 	c := &l.contours[k]
@@ -113,15 +119,15 @@ func (l *layer) nearLoop(p *loop, k int32, reach float32) int32 {
 	if !c.box.within(p.box, reach) {
 		return -1
 	}
-	n := probe(l.path(p), &l.probes)
+	n := probe(l.pointsOf(p), &l.probes)
 	for j := c.last; j >= c.first; j-- {
 		q := &l.loops[j]
 		if q.contour != k || !q.wall || !q.box.within(p.box, reach) {
 			continue
 		}
-		path := l.path(q)
+		path := l.pathOf(q)
 		for _, at := range l.probes[:n] {
-			if distance2(at, path, reach*reach) <= reach*reach {
+			if path.comesWithin(at, reach*reach) {
 				return j
 			}
 		}
@@ -132,11 +138,11 @@ func (l *layer) nearLoop(p *loop, k int32, reach float32) int32 {
 // distance returns the squared distance at which p runs along loop q: the median over its probes, so that neither a
 // corner nor a spot where walls meet decides.
 func (l *layer) distance(p *loop, q int32) float32 {
-	n := probe(l.path(p), &l.probes)
+	n := probe(l.pointsOf(p), &l.probes)
 	var d [maxProbes]float32
-	path := l.path(&l.loops[q])
+	path := l.pathOf(&l.loops[q])
 	for i, at := range l.probes[:n] {
-		d[i] = distance2(at, path, 0)
+		d[i] = path.distance2(at)
 	}
 	slices.Sort(d[:n])
 	return d[n/2]
@@ -223,7 +229,7 @@ func (l *layer) numberByOrder(k int32, outerFirst bool) {
 		}
 	}
 	const short = 5 // mm; on its own it is more likely a stray piece than a wall
-	if only := &l.loops[c.first]; c.loops == 1 && only.hidden && pathLength(l.path(only)) < short {
+	if only := &l.loops[c.first]; c.loops == 1 && only.hidden && pathLength(l.pointsOf(only)) < short {
 		only.hold = max(only.hold, holdShort)
 	}
 }

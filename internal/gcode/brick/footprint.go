@@ -100,7 +100,7 @@ func (l *layer) coverCells() {
 			continue
 		}
 		p.cells.from = int32(len(l.cells))
-		path := l.path(p)
+		path := l.pointsOf(p)
 		for k := 1; k < len(path); k++ {
 			l.coverSegment(path[k-1], path[k], int32(i))
 		}

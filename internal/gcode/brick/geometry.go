@@ -9,14 +9,7 @@ func toMM(nm int32) float32 { return float32(float64(nm) / mm) }
 
 type box struct{ minX, minY, maxX, maxY float32 }
 
-func boxOf(points []point) box {
-	b := box{math.MaxFloat32, math.MaxFloat32, -math.MaxFloat32, -math.MaxFloat32}
-	for _, p := range points {
-		b.minX, b.maxX = min(b.minX, p.x), max(b.maxX, p.x)
-		b.minY, b.maxY = min(b.minY, p.y), max(b.maxY, p.y)
-	}
-	return b
-}
+func pointBox(p point) box { return box{p.x, p.y, p.x, p.y} }
 
 func (b box) join(c box) box {
 	return box{min(b.minX, c.minX), min(b.minY, c.minY), max(b.maxX, c.maxX), max(b.maxY, c.maxY)}
@@ -54,32 +47,86 @@ func probe(path []point, probes *[maxProbes]point) int {
 	return n
 }
 
-// distance2 returns the square of the distance from p to the path, or something at most enough as soon as it finds it.
-func distance2(p point, path []point, enough float32) float32 {
-	best := float32(math.MaxFloat32)
-	if len(path) == 1 {
-		dx, dy := path[0].x-p.x, path[0].y-p.y
-		return dx*dx + dy*dy
+// A path is a chain of points with a box around every pathStep segments of it, so that what is far away need not be
+// looked at.
+type path struct {
+	points []point
+	boxes  []box
+}
+
+const pathStep = 8
+
+// appendBoxes appends the boxes of the path to boxes, and returns the box around all of it.
+func appendBoxes(boxes []box, points []point) ([]box, box) {
+	all := pointBox(points[0])
+	for i := 0; i == 0 || i < len(points)-1; i += pathStep {
+		b := pointBox(points[i])
+		for _, p := range points[i+1 : min(i+pathStep+1, len(points))] {
+			b.minX, b.maxX = min(b.minX, p.x), max(b.maxX, p.x)
+			b.minY, b.maxY = min(b.minY, p.y), max(b.maxY, p.y)
+		}
+		boxes = append(boxes, b)
+		all = all.join(b)
 	}
-	ax, ay := path[0].x-p.x, path[0].y-p.y
-	for _, b := range path[1:] {
+	return boxes, all
+}
+
+// distance2 returns the square of the distance from p to b.
+func (b *box) distance2(p point) float32 {
+	// Comparisons instead of max, which costs three times as much because it has to treat NaN.
+	dx, dy := float32(0), float32(0)
+	if p.x < b.minX {
+		dx = b.minX - p.x
+	} else if p.x > b.maxX {
+		dx = p.x - b.maxX
+	}
+	if p.y < b.minY {
+		dy = b.minY - p.y
+	} else if p.y > b.maxY {
+		dy = p.y - b.maxY
+	}
+	return dx*dx + dy*dy
+}
+
+// comesWithin reports whether p is closer to the path than the root of reach2.
+func (t path) comesWithin(p point, reach2 float32) bool {
+	for i := range t.boxes {
+		if t.boxes[i].distance2(p) <= reach2 && t.segments2(p, i) <= reach2 {
+			return true
+		}
+	}
+	return false
+}
+
+// distance2 returns the square of the distance from p to the path.
+func (t path) distance2(p point) float32 {
+	best := float32(math.MaxFloat32)
+	for i := range t.boxes {
+		if t.boxes[i].distance2(p) < best {
+			if d := t.segments2(p, i); d < best {
+				best = d
+			}
+		}
+	}
+	return best
+}
+
+// segments2 returns the square of the distance from p to the segments of box i.
+func (t path) segments2(p point, i int) float32 {
+	points := t.points[i*pathStep : min(i*pathStep+pathStep+1, len(t.points))]
+	ax, ay := points[0].x-p.x, points[0].y-p.y
+	best := ax*ax + ay*ay
+	for _, b := range points[1:] {
 		bx, by := b.x-p.x, b.y-p.y
 		dx, dy := bx-ax, by-ay
 		dot := -(ax*dx + ay*dy)
-		var d float32
-		if length := dx*dx + dy*dy; dot <= 0 || length == 0 {
-			d = ax*ax + ay*ay
-		} else if dot >= length {
-			d = bx*bx + by*by
-		} else {
+		d := bx*bx + by*by // to the end, which covers the start of the next segment
+		if length := dx*dx + dy*dy; dot > 0 && dot < length {
 			cross := ax*dy - ay*dx
 			d = cross * cross / length
 		}
 		if d < best {
 			best = d
-			if best <= enough {
-				return best
-			}
 		}
 		ax, ay = bx, by
 	}

@@ -29,6 +29,7 @@ type layer struct {
 	// set by the analysis
 	loops    []loop
 	points   []point
+	boxes    []box
 	contours []contour
 	cells    []cell
 	grid     grid
@@ -88,7 +89,7 @@ func (m *move) is(f flags) bool { return m.flags&f != 0 }
 // reset makes l an empty layer that keeps its memory.
 func (l *layer) reset() {
 	*l = layer{
-		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], loops: l.loops[:0], points: l.points[:0],
+		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], loops: l.loops[:0], points: l.points[:0], boxes: l.boxes[:0],
 		contours: l.contours[:0], cells: l.cells[:0], grid: l.grid, order: l.order[:0], done: l.done,
 	}
 }

@@ -28,6 +28,7 @@ type loop struct {
 	hold        hold
 
 	points  span // its path in layer.points, from the point where it begins
+	boxes   span // around its path in layer.boxes
 	box     box
 	contour int32
 	phase   int32 // 0 is the visible wall, 1 the loop beside it; odd ones are raised

@@ -17,53 +17,58 @@ var pow10 = [...]int64{1, 10, 100, 1_000, 10_000, 100_000, 1_000_000}
 func ParseDecimal(b []byte) (v int64, n int, ok bool) {
 	i := 0
 	negative := false
-	if i < len(b) && (b[i] == '-' || b[i] == '+') {
-		negative = b[i] == '-'
-		i++
+	if len(b) > 0 && (b[0] == '-' || b[0] == '+') {
+		negative = b[0] == '-'
+		i = 1
 	}
 	start := i
-	for i < len(b) && b[i]-'0' <= 9 {
-		if v < 1e12 { // further digits cannot bring it back into range
-			v = v*10 + int64(b[i]-'0')
-		}
+	for i < len(b) && isDigit(b[i]) {
+		v = v*10 + int64(b[i]-'0')
 		i++
 	}
-	digits := i - start
+	whole, decimals := i-start, 0
 	if i < len(b) && b[i] == '.' {
-		var more int
-		v, more = parseFraction(v, b[i+1:])
-		digits += more
-		i += 1 + more
-	} else if v < 1e12 {
-		v *= Unit
+		i++
+		point := i
+		for i < len(b) && isDigit(b[i]) {
+			v = v*10 + int64(b[i]-'0')
+			i++
+		}
+		decimals = i - point
+	}
+	if whole > 7 || decimals > 6 {
+		v = longDecimal(b[start:i])
 	} else {
-		v = MaxValue + 1
+		v *= pow10[6-decimals]
 	}
 	if negative {
 		v = -v
 	}
-	return v, i, digits > 0 && v <= MaxValue && v >= -MaxValue
+	return v, i, whole+decimals > 0 && v <= MaxValue && v >= -MaxValue
 }
 
-// parseFraction appends the decimals that b starts with to the integer part whole.
-func parseFraction(whole int64, b []byte) (v int64, n int) {
-	v = whole
-	for n < len(b) && n < 6 && b[n]-'0' <= 9 {
-		v = v*10 + int64(b[n]-'0')
-		n++
-	}
-	if whole >= 1e12 {
-		v = MaxValue + 1
-	} else {
-		v *= pow10[6-n]
-	}
-	for i := n; i < len(b) && b[i]-'0' <= 9; i++ {
-		if i == 6 && b[i] >= '5' {
-			v++
+// longDecimal reads digits with a point somewhere, of any length. What is too large comes out larger than MaxValue.
+func longDecimal(b []byte) (v int64) {
+	i := 0
+	for ; i < len(b) && b[i] != '.'; i++ {
+		if v <= MaxValue {
+			v = v*10 + int64(b[i]-'0')
 		}
-		n = i + 1
 	}
-	return v, n
+	if v > MaxValue/Unit {
+		v = MaxValue
+	}
+	v *= Unit
+	for k, scale := i+1, int64(Unit/10); k < len(b) && k <= i+7; k, scale = k+1, scale/10 {
+		if k == i+7 {
+			if b[k] >= '5' {
+				v++
+			}
+			break
+		}
+		v += int64(b[k]-'0') * scale
+	}
+	return v
 }
 
 // AppendDecimal writes v (in Units) with at most the given number of decimals (0 to 6), rounded half away from zero,
