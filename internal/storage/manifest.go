@@ -1,0 +1,80 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Manifest is a job's committed result. The first one that is committed stays.
+type Manifest struct {
+	PodUID string `json:"podUID"` // whose outputs are the result
+	Input  File   `json:"input"`
+	Files  []File `json:"files"`
+}
+
+// File is what is known of one file.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"` // bytes
+	SHA256 string `json:"sha256"`
+}
+
+// File returns the file of that name, or nil.
+func (m *Manifest) File(name string) *File {
+	for i := range m.Files {
+		if m.Files[i].Name == name {
+			return &m.Files[i]
+		}
+	}
+	return nil
+}
+
+// maxManifest bounds what is read: 256 files of the longest names take less than a tenth.
+const maxManifest = 1 << 20
+
+// CommitResult makes m the result of a job unless it has one; it returns the one that stands, and ErrExists when that is
+// not m.
+func (s *Store) CommitResult(ctx context.Context, namespace, jobUID string, m *Manifest) (*Manifest, error) {
+	content, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	w, err := s.Create(ctx, ResultKey(namespace, jobUID))
+	if err != nil {
+		return nil, err
+	}
+	defer w.Abort()
+	if _, err := w.Write(content); err != nil {
+		return nil, err
+	}
+	err = w.Commit()
+	if errors.Is(err, ErrExists) {
+		standing, readErr := s.Result(ctx, namespace, jobUID)
+		if readErr != nil {
+			return nil, readErr
+		}
+		return standing, err
+	}
+	return m, err
+}
+
+// Result returns a job's committed result, or ErrNotFound.
+func (s *Store) Result(ctx context.Context, namespace, jobUID string) (*Manifest, error) {
+	object, err := s.Open(ctx, ResultKey(namespace, jobUID))
+	if err != nil {
+		return nil, err
+	}
+	defer object.Close()
+	content, err := io.ReadAll(io.LimitReader(object, maxManifest))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", ResultKey(namespace, jobUID), err)
+	}
+	m := &Manifest{}
+	if err := json.Unmarshal(content, m); err != nil {
+		return nil, fmt.Errorf("read %s: %w", ResultKey(namespace, jobUID), err)
+	}
+	return m, nil
+}

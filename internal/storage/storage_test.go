@@ -1,0 +1,285 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+func openTemp(t *testing.T) (store *Store, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "bucket")
+	store, err := Open(t.Context(), "file://"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store, dir
+}
+
+func put(t *testing.T, store *Store, key, content string) {
+	t.Helper()
+	w, err := store.Replace(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(w, content); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t *testing.T, store *Store, key string) string {
+	t.Helper()
+	object, err := store.Open(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Close()
+	content, err := io.ReadAll(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if object.Size != int64(len(content)) {
+		t.Errorf("%s: size %d, content has %d", key, object.Size, len(content))
+	}
+	return string(content)
+}
+
+// filesUnder lists everything in a bucket's folder, folders with a slash.
+func filesUnder(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || name == dir {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if entry.IsDir() {
+			rel += "/"
+		}
+		names = append(names, rel)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestAnyFileName(t *testing.T) {
+	store, _ := openTemp(t)
+	names := []string{"a.gcode", "ä ö.gcode", "a..", "100%.gcode", "a?b#c", "a__b", strings.Repeat("x", 200)}
+	for _, name := range names {
+		put(t, store, InputKey("ns", "job", name), name)
+	}
+	for _, name := range names {
+		key := InputKey("ns", "job", name)
+		if got := read(t, store, key); got != name {
+			t.Errorf("%q holds %q", name, got)
+		}
+	}
+	found := 0
+	err := store.Walk(t.Context(), func(o Listed) error {
+		found++
+		if _, _, err := store.Stat(t.Context(), o.Key); err != nil {
+			t.Errorf("listed, but: %v", err)
+		}
+		return store.Delete(t.Context(), o.Key)
+	})
+	if err != nil || found != len(names) {
+		t.Errorf("walked over %d objects, want %d: %v", found, len(names), err)
+	}
+}
+
+func TestAbortLeavesNothing(t *testing.T) {
+	store, dir := openTemp(t)
+	key := InputKey("ns", "job", "a.gcode")
+	w, err := store.Create(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), key); !errors.Is(err, ErrNotFound) {
+		t.Errorf("open before commit: %v, want ErrNotFound", err)
+	}
+	w.Abort()
+	if got := filesUnder(t, dir); !slices.Equal(got, []string{"jobs/", "jobs/ns/"}) {
+		t.Errorf("left behind: %v", got)
+	}
+	w.Abort() // harmless
+}
+
+func TestDeletePrunesFolders(t *testing.T) {
+	store, dir := openTemp(t)
+	put(t, store, InputKey("ns", "job", "a.gcode"), "a")
+	put(t, store, InputKey("ns", "job", "b.gcode"), "b")
+	for _, name := range []string{"a.gcode", "b.gcode"} {
+		if err := store.Delete(t.Context(), InputKey("ns", "job", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := store.Delete(t.Context(), InputKey("ns", "job", "a.gcode")); !errors.Is(err, ErrNotFound) {
+		t.Errorf("delete again: %v, want ErrNotFound", err)
+	}
+	if got := filesUnder(t, dir); !slices.Equal(got, []string{"jobs/", "jobs/ns/"}) {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestWalkPrunesWhatACrashLeft(t *testing.T) {
+	store, dir := openTemp(t)
+	if err := os.MkdirAll(filepath.Join(dir, "jobs/ns/job/attempts/pod"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := store.Walk(t.Context(), func(Listed) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := filesUnder(t, dir); !slices.Equal(got, []string{"jobs/", "jobs/ns/"}) {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestCreateIsOnce(t *testing.T) {
+	store, dir := openTemp(t)
+	for round := range 50 {
+		key := ResultKey("ns", fmt.Sprint("uid-", round))
+		var won atomic.Int32
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for i := range 8 {
+			w, err := store.Create(t.Context(), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := fmt.Fprint(w, i); err != nil {
+				t.Fatal(err)
+			}
+			group.Go(func() {
+				<-start
+				switch err := w.Commit(); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, ErrExists):
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		group.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d writers committed, want 1", won.Load())
+		}
+		if got := filesUnder(t, filepath.Join(dir, "jobs/ns", fmt.Sprint("uid-", round))); len(got) != 1 {
+			t.Fatalf("left behind: %v", got)
+		}
+	}
+}
+
+func TestReplaceTakesTheNewContent(t *testing.T) {
+	store, _ := openTemp(t)
+	key := OutputKey("ns", "uid", "pod", "a.gcode")
+	put(t, store, key, "first")
+	put(t, store, key, "second")
+	if got := read(t, store, key); got != "second" {
+		t.Errorf("content %q, want the second", got)
+	}
+}
+
+func TestCommitResult(t *testing.T) {
+	store, _ := openTemp(t)
+	if _, err := store.Result(t.Context(), "ns", "uid"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no result yet: %v, want ErrNotFound", err)
+	}
+	first := &Manifest{PodUID: "pod-1", Files: []File{{Name: "a", Size: 1, SHA256: strings.Repeat("0", 64)}}}
+	if _, err := store.CommitResult(t.Context(), "ns", "uid", first); err != nil {
+		t.Fatal(err)
+	}
+	standing, err := store.CommitResult(t.Context(), "ns", "uid", &Manifest{PodUID: "pod-2"})
+	if !errors.Is(err, ErrExists) || standing == nil || standing.PodUID != "pod-1" {
+		t.Errorf("second commit: %+v, %v; want the first and ErrExists", standing, err)
+	}
+	if got, err := store.Result(t.Context(), "ns", "uid"); err != nil || got.File("a") == nil || got.File("b") != nil {
+		t.Errorf("result: %+v, %v", got, err)
+	}
+}
+
+func TestFullBucket(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("needs the right to mount a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	store, err := Open(t.Context(), "file://"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := store.Create(t.Context(), InputKey("ns", "job", "big.gcode"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = w.Write(make([]byte, 256<<10))
+	}
+	if !errors.Is(err, ErrFull) {
+		t.Errorf("write: %v, want ErrFull", err)
+	}
+	if err := store.Probe(t.Context()); !errors.Is(err, ErrFull) {
+		t.Errorf("probe of a full bucket: %v, want ErrFull", err)
+	}
+	w.Abort()
+	if err := store.Probe(t.Context()); err != nil {
+		t.Errorf("probe after the upload was dropped: %v", err)
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLocate(t *testing.T) {
+	for key, want := range map[string]Place{
+		InputKey("ns", "job", "a.gcode"):         {Namespace: "ns", Job: "job", Kind: PlaceInput, File: "a.gcode"},
+		OutputKey("ns", "uid", "pod", "a.gcode"): {Namespace: "ns", Job: "uid", Kind: PlaceOutput, Pod: "pod", File: "a.gcode"},
+		ResultKey("ns", "uid"):                   {Namespace: "ns", Job: "uid", Kind: PlaceResult},
+		"jobs/ns/uid/result.json.18a.tmp":        {Namespace: "ns", Job: "uid", Kind: PlaceJunk},
+		"jobs/ns/uid/x/y/z/w":                    {Namespace: "ns", Job: "uid", Kind: PlaceJunk},
+		"jobs/stray":                             {},
+		"other/ns/job/input/a":                   {},
+		"probe/ABC":                              {Kind: PlaceProbe},
+	} {
+		if got := Locate(key); got != want {
+			t.Errorf("Locate(%q) = %+v, want %+v", key, got, want)
+		}
+	}
+}
+
+func TestOpenRefusesWhatIsNoBucket(t *testing.T) {
+	for _, address := range []string{"file://", "ftp://x", "file:///tmp?nonsense=1", ":", "file:///dev/null/x"} {
+		if store, err := Open(t.Context(), address); err == nil {
+			t.Errorf("%q opened: %+v", address, store)
+		}
+	}
+}

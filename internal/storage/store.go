@@ -1,0 +1,155 @@
+// Package storage keeps the bytes of jobs in a bucket: what the keys are, when a write is durable, and that a result is
+// committed once.
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"time"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/fileblob" // file://
+	"gocloud.dev/gcerrors"
+)
+
+// Errors that callers tell apart with errors.Is.
+var (
+	ErrNotFound = errors.New("not in the bucket")
+	ErrExists   = errors.New("already in the bucket")
+	ErrFull     = errors.New("the bucket is full")
+)
+
+// Store is a bucket.
+type Store struct {
+	bucket *blob.Bucket
+	dir    string // root folder of a file:// bucket, else ""
+}
+
+// Open opens the bucket of a URL such as file:///var/lib/bricklayers, whose folder is made where it is missing.
+func Open(ctx context.Context, bucketURL string) (*Store, error) {
+	u, err := url.Parse(bucketURL)
+	if err != nil {
+		return nil, fmt.Errorf("bucket address: %w", err)
+	}
+	s := &Store{}
+	if u.Scheme == "file" {
+		if s.dir, err = prepareFileURL(u); err != nil {
+			return nil, err
+		}
+	}
+	if s.bucket, err = blob.OpenBucket(ctx, u.String()); err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", u.Redacted(), err)
+	}
+	return s, nil
+}
+
+// Close releases the bucket.
+func (s *Store) Close() error { return s.bucket.Close() }
+
+// Object is an object that is open for reading. Of a file:// bucket the reader is an *os.File, which the kernel can send
+// without copying.
+type Object struct {
+	io.ReadSeekCloser
+	Size    int64
+	ModTime time.Time
+}
+
+// Open opens an object, or returns ErrNotFound.
+func (s *Store) Open(ctx context.Context, key string) (*Object, error) {
+	r, err := s.bucket.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, wrap("open", key, err)
+	}
+	object := &Object{ReadSeekCloser: r, Size: r.Size(), ModTime: r.ModTime()}
+	var plain io.Reader
+	if r.As(&plain) {
+		if file, ok := plain.(*os.File); ok {
+			object.ReadSeekCloser = file
+		}
+	}
+	return object, nil
+}
+
+// Stat returns an object's size and time, or ErrNotFound.
+func (s *Store) Stat(ctx context.Context, key string) (size int64, modTime time.Time, err error) {
+	attributes, err := s.bucket.Attributes(ctx, key)
+	if err != nil {
+		return 0, time.Time{}, wrap("stat", key, err)
+	}
+	return attributes.Size, attributes.ModTime, nil
+}
+
+// Delete deletes an object, and in a file:// bucket the folders that it leaves empty; or returns ErrNotFound.
+func (s *Store) Delete(ctx context.Context, key string) error {
+	if err := s.bucket.Delete(ctx, key); err != nil {
+		return wrap("delete", key, err)
+	}
+	s.pruneAbove(key)
+	return nil
+}
+
+// Probe finds out whether the bucket can be written, by writing and deleting a small object.
+func (s *Store) Probe(ctx context.Context) error {
+	key := probePrefix + rand.Text()
+	w, err := s.Create(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.Write([]byte("probe")); err != nil {
+		return err
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	return s.Delete(ctx, key)
+}
+
+// Listed is an object as Walk finds it.
+type Listed struct {
+	Key     string
+	Size    int64
+	ModTime time.Time
+}
+
+// Walk calls visit for every object under the product's prefixes, in no particular order, until visit returns an error.
+// Objects that come or go meanwhile may be missed.
+func (s *Store) Walk(ctx context.Context, visit func(Listed) error) error {
+	if s.dir != "" {
+		return s.walkFiles(ctx, visit)
+	}
+	for _, prefix := range []string{jobsPrefix, probePrefix} {
+		it := s.bucket.List(&blob.ListOptions{Prefix: prefix})
+		for {
+			object, err := it.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				return fmt.Errorf("list %s: %w", prefix, err)
+			}
+			if err := visit(Listed{object.Key, object.Size, object.ModTime}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// wrap names what failed and turns what callers act on into this package's errors.
+func wrap(action, key string, err error) error {
+	switch {
+	case gcerrors.Code(err) == gcerrors.NotFound:
+		return fmt.Errorf("%s %s: %w", action, key, ErrNotFound)
+	case gcerrors.Code(err) == gcerrors.FailedPrecondition:
+		return fmt.Errorf("%s %s: %w", action, key, ErrExists)
+	case isFull(err):
+		return fmt.Errorf("%s %s: %w: %w", action, key, ErrFull, err)
+	}
+	return fmt.Errorf("%s %s: %w", action, key, err)
+}
