@@ -1,0 +1,129 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := $(CURDIR)/bin
+# The cluster of the demo; its state, kubeconfig and logs are below bin/$(CLUSTER).
+CLUSTER ?= cluster
+IMAGE_REGISTRY ?= bricklayers.dev
+TAG ?= v0.1.0
+NAMESPACE ?= bricklayers-system
+HELM_ARGS ?=
+
+COMMANDS := manager gateway agent brick
+# Static, stripped, without paths of the machine: the same source gives the same bytes anywhere.
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
+CONTROLLER_GEN := go tool controller-gen
+GOTESTSUM := go tool -modfile=hack/tools/go.mod gotestsum
+CA_CERTIFICATES := /etc/ssl/certs/ca-certificates.crt
+
+##@ Start here
+
+.PHONY: help
+help: ## Say what can be made.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: cluster-build images ## Start a cluster, install Bricklayers, and send a print through it.
+	@go run ./hack/demo -cluster $(CLUSTER) -tag $(TAG)
+
+.PHONY: test
+test: cluster-build images ## Run every test: unit, integration (real API server), end to end (real pods).
+	@hack/test.sh
+
+##@ Parts of it
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need nothing but Go.
+	@hack/test.sh unit
+
+.PHONY: test-integration
+test-integration: cluster-build ## Run the unit tests and those that need a real API server.
+	@hack/test.sh integration
+
+.PHONY: test-e2e
+test-e2e: cluster-build images ## Run the tests that need a real node and pods.
+	@hack/test.sh e2e
+
+.PHONY: build
+build: $(addprefix build-,$(COMMANDS)) ## Build the programs into bin/.
+
+.PHONY: $(addprefix build-,$(COMMANDS))
+$(addprefix build-,$(COMMANDS)): build-%:
+	@$(GO_BUILD) -o $(BIN)/$* ./cmd/$*
+
+.PHONY: images
+images: build tools-packimage ## Pack the programs into container images (bin/images).
+	@for name in $(COMMANDS); do \
+	  case $$name in gateway|agent) ca="--ca-certificates=$(CA_CERTIFICATES)";; *) ca=;; esac; \
+	  $(BIN)/packimage --binary $(BIN)/$$name --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca -o $(BIN)/images/$$name.tar; \
+	done
+
+.PHONY: push
+push: build tools-packimage ## Push the images to IMAGE_REGISTRY.
+	@for name in $(COMMANDS); do \
+	  case $$name in gateway|agent) ca="--ca-certificates=$(CA_CERTIFICATES)";; *) ca=;; esac; \
+	  $(BIN)/packimage --binary $(BIN)/$$name --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca --push; \
+	done
+
+.PHONY: deploy
+deploy: push $(BIN)/helm ## Push the images to IMAGE_REGISTRY and install the chart into the cluster of KUBECONFIG.
+	@$(BIN)/helm upgrade --install bricklayers charts/bricklayers --namespace $(NAMESPACE) --create-namespace \
+	  --set image.registry=$(IMAGE_REGISTRY) --set image.tag=$(TAG) --wait $(HELM_ARGS)
+
+.PHONY: undeploy
+undeploy: $(BIN)/helm ## Uninstall the chart from the cluster of KUBECONFIG.
+	@$(BIN)/helm uninstall bricklayers --namespace $(NAMESPACE) --wait
+
+##@ The cluster on this machine
+
+.PHONY: cluster-build
+cluster-build: tools-clusterctl ## Build Kubernetes and what its node needs from source (minutes, once).
+	@$(BIN)/clusterctl build
+
+.PHONY: cluster-up
+cluster-up: cluster-build ## Start the cluster.
+	@$(BIN)/clusterctl up --name $(CLUSTER)
+
+.PHONY: cluster-down
+cluster-down: tools-clusterctl ## Remove the cluster and everything it started.
+	@$(BIN)/clusterctl down --name $(CLUSTER)
+
+.PHONY: tools-clusterctl
+tools-clusterctl:
+	@cd hack/cluster && go build -o $(BIN)/clusterctl .
+
+.PHONY: tools-packimage
+tools-packimage:
+	@cd hack/images && go build -o $(BIN)/packimage .
+
+$(BIN)/helm: | tools-clusterctl
+	@$(BIN)/clusterctl build
+
+##@ Before a commit
+
+.PHONY: generate
+generate: ## Make every generated file anew.
+	@$(CONTROLLER_GEN) object applyconfiguration:omitToolVersion=true crd paths=./api/... output:crd:dir=config/crd
+	@go run ./hack/chart
+
+.PHONY: verify
+verify: generate lint ## Check that generated files, formatting and lint are as they should be.
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@go vet ./...
+	@git diff --exit-code -- api config charts docs || { echo "generated files were out of date; commit what make generate made"; exit 1; }
+	@test -z "$$(git status --porcelain -- api config charts docs)" || { git status --short -- api config charts docs; \
+	  echo "generated files are not committed"; exit 1; }
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Run golangci-lint with the Kubernetes API linter.
+	@$(BIN)/golangci-lint run
+
+$(BIN)/golangci-lint: hack/lint/go.mod
+	@cd hack/lint && go build -o $@ sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
+
+.PHONY: clean
+clean: cluster-down ## Remove the cluster and everything that was built.
+	@rm -rf $(BIN)
