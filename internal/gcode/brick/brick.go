@@ -38,8 +38,9 @@ type Result struct {
 const peekSize = 256 << 10
 
 // Transform reads G-code from r and writes it to w with its inner walls interlocked. An input it can do nothing for
-// comes out byte for byte, with the reason in the result. An input that cannot be processed gives an *InputError; what
-// was written by then is of no use. Any other error is of r or w.
+// comes out byte for byte, with the reason in the result. An input that cannot be processed gives an *InputError, a
+// result that is not what it should be a *SelfcheckError; what was written by then is of no use. Any other error is of
+// r or w.
 func Transform(r io.Reader, w io.Writer, opt Options) (*Result, error) {
 	if err := opt.Check(); err != nil {
 		return nil, err
@@ -116,8 +117,20 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 }
 
 func (p *pipeline) assemble(order <-chan *layer, w io.Writer, stats *Stats) error {
-	e := &emitter{w: w, opt: p.opt, stats: stats}
-	b := &columnBuilder{opt: p.opt, cfg: p.cfg, stats: stats, done: e.layer, free: p.give}
+	e := &emitter{stats: stats}
+	o := &output{w: w}
+	check := &selfCheck{}
+	b := &columnBuilder{opt: p.opt, cfg: p.cfg, stats: stats, free: p.give}
+	b.done = func(l *layer) {
+		e.layer(l)
+		if o.err == nil {
+			o.err = check.layer(l, e.out)
+		}
+		if o.stamp == nil {
+			o.stamp = header(p.opt, e.eol)
+		}
+		o.add(e.out, e.edits > 0)
+	}
 	quit := false
 	for l := range order {
 		<-l.done
@@ -125,17 +138,20 @@ func (p *pipeline) assemble(order <-chan *layer, w io.Writer, stats *Stats) erro
 			continue
 		}
 		b.add(l)
-		if e.err != nil {
+		if o.err != nil {
 			close(p.quit)
 			quit = true
 		}
 	}
-	if quit {
-		return e.err
+	if !quit {
+		b.finish()
+		o.flush()
 	}
-	b.finish()
-	e.flush()
-	return e.err
+	if o.edited {
+		stats.LinesAdded++
+	}
+	stats.BytesOut = o.written
+	return o.err
 }
 
 // take returns an empty layer.

@@ -12,42 +12,35 @@ package brick
 // Where no travel can carry the height, a line that moves Z and one that restores the feed rate are added. With
 // absolute extrusion every E word behind a changed one moves along until G92 sets the origin anew.
 
-import (
-	"io"
-
-	"bricklayers.dev/bricklayers/internal/gcode/lex"
-)
+import "bricklayers.dev/bricklayers/internal/gcode/lex"
 
 const (
 	one          = 1_000_000_000 // a factor of 1 in billionths
 	eStep        = 10            // the last decimal of an E word, 1e-5 mm, in nm
-	flushSize    = 256 << 10
-	maxUnsaid    = 8 << 20 // output kept back until it is known whether anything is edited at all
-	defaultZFeed = 720_000 // 720 mm/min, in 1/1000
+	defaultZFeed = 720_000       // 720 mm/min, in 1/1000
 )
 
+// emitter turns decided layers into text.
 type emitter struct {
-	w     io.Writer
-	err   error
-	opt   *Options
-	stats *Stats
-	out   []byte
-	eol   []byte
-
-	edited  bool  // the header is written
-	flushed bool  // something went to w
+	stats   *Stats
+	eol     []byte
 	shift   int64 // absolute E: output less input
 	residue int64 // plastic not yet given because of rounding, in billionths of a nanometre
 	lift    int32 // output Z less input Z
 	zFeed   int32 // slowest feed rate of a pure Z move
 
-	l   *layer
-	pos uint32 // in l.text; what is before it is written
+	l     *layer
+	out   []byte // the text of the layer as far as it is written
+	pos   uint32 // in l.text; what is before it is written
+	edits int    // lines of the layer that were edited or added
 }
 
-// layer writes a decided layer.
+// layer writes a decided layer to e.out.
 func (e *emitter) layer(l *layer) {
-	e.l, e.pos = l, 0
+	e.l, e.pos, e.out, e.edits = l, 0, e.out[:0], 0
+	if e.eol == nil {
+		e.eol = eolOf(l.text)
+	}
 	next := int32(0)
 	for i := range l.loops {
 		p := &l.loops[i]
@@ -62,6 +55,7 @@ func (e *emitter) layer(l *layer) {
 	}
 	e.moves(next, int32(len(l.moves)))
 	e.copyTo(uint32(len(l.text)))
+	e.stats.LinesEdited += e.edits
 }
 
 // moves passes on the moves from a to before b, which keep their plastic and their height.
@@ -121,7 +115,7 @@ func (e *emitter) writeE(m *move, given int64) {
 		given = v + e.shift
 	}
 	bare := digits[0] == '.' || len(digits) > 1 && digits[1] == '.' && digits[0]-'0' > 9
-	e.edit(m.off)
+	e.edits++
 	e.copyTo(at)
 	e.out = lex.AppendDecimal(e.out, given, 5, bare)
 	e.pos = at + uint32(m.eLen)
@@ -199,7 +193,7 @@ func (e *emitter) carry(m *move, target int32, stamp string) {
 	text := e.l.text[m.off:m.end]
 	var line lex.Line
 	line.Parse(text)
-	e.edit(m.off)
+	e.edits++
 	bare := true
 	if m.is(hasZ) {
 		digits := text[line.ZAt.Start:line.ZAt.End]
@@ -219,7 +213,6 @@ func (e *emitter) carry(m *move, target int32, stamp string) {
 // addMove adds lines that take the nozzle to height target before the first bead of p.
 func (e *emitter) addMove(p *loop, target int32, stamp string) {
 	first := &e.l.moves[p.first]
-	e.edit(first.off)
 	feed := e.l.startF
 	if p.first > 0 {
 		feed = e.l.moves[p.first-1].f
@@ -227,7 +220,7 @@ func (e *emitter) addMove(p *loop, target int32, stamp string) {
 	e.copyTo(first.off)
 	e.out = append(e.out, "G1 Z"...)
 	e.out = lex.AppendDecimal(e.out, int64(target), 3, false)
-	e.stats.LinesAdded++
+	e.addedLine()
 	if feed != 0 {
 		zFeed := e.zFeed
 		if zFeed == 0 {
@@ -239,7 +232,20 @@ func (e *emitter) addMove(p *loop, target int32, stamp string) {
 		e.out = append(e.out, "G1 F"...)
 		e.out = lex.AppendDecimal(e.out, int64(feed)*1000, 3, false)
 		stamp = StampFeed
-		e.stats.LinesAdded++
+		e.addedLine()
 	}
 	e.out = append(append(append(e.out, ' '), stamp...), e.eol...)
+}
+
+func (e *emitter) addedLine() {
+	e.edits++
+	e.stats.LinesAdded++
+}
+
+// copyTo writes the text of the layer up to offset to.
+func (e *emitter) copyTo(to uint32) {
+	if to > e.pos {
+		e.out = append(e.out, e.l.text[e.pos:to]...)
+		e.pos = to
+	}
 }

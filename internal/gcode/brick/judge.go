@@ -9,10 +9,10 @@ import (
 // checkHead refuses what is no text.
 func checkHead(head []byte) error {
 	if len(head) == 0 {
-		return &InputError{Reason: Empty, Text: "the file is empty: slice the model again"}
+		return &InputError{Label: Empty, Text: "the file is empty: slice the model again"}
 	}
 	if i := bytes.IndexByte(head, 0); i >= 0 {
-		return &InputError{Reason: BinaryData, Line: 1 + bytes.Count(head[:i], []byte("\n")),
+		return &InputError{Label: BinaryData, Line: 1 + bytes.Count(head[:i], []byte("\n")),
 			Text: "holds a NUL byte: this is no G-code, export the print as .gcode, .bgcode or .gcode.3mf"}
 	}
 	return nil
@@ -29,11 +29,11 @@ func (p *pipeline) judge(res *Result) error {
 	}
 	st.finish()
 	if f.moves*100 < p.scan.line || f.moves == 0 {
-		return &InputError{Reason: NoMotion, Text: fmt.Sprintf("%d of %d lines are moves, too few for a print: "+
+		return &InputError{Label: NoMotion, Text: fmt.Sprintf("%d of %d lines are moves, too few for a print: "+
 			"upload the file the slicer exported", f.moves, p.scan.line)}
 	}
 	if f.beads < 10 {
-		return &InputError{Reason: NoExtrusion, Text: fmt.Sprintf("%d moves push out plastic, too few for a print: "+
+		return &InputError{Label: NoExtrusion, Text: fmt.Sprintf("%d moves push out plastic, too few for a print: "+
 			"this may be a program for a mill or a laser", f.beads)}
 	}
 	if st.LinesEdited == 0 {

@@ -3,61 +3,73 @@ package brick
 import (
 	"bytes"
 	"fmt"
+	"io"
 
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 )
 
-// Output is kept back until the first edit, because a file that needs none must come out as it went in, without the
-// header stamp. The stamp goes behind the first line, which some hosts read to recognise the slicer. When more than
-// maxUnsaid has gone by without an edit, it is let go, and the stamp goes before the first edited line instead.
+const (
+	flushSize = 256 << 10
+	maxUnsaid = 8 << 20
+)
 
-// edit notes that the line at off of the current layer is about to be edited.
-func (e *emitter) edit(off uint32) {
-	e.stats.LinesEdited++
-	if e.edited {
-		return
-	}
-	e.edited = true
-	e.stats.LinesAdded++
-	if e.flushed {
-		e.copyTo(off)
-		e.out = append(e.out, header(e.opt, e.eol)...)
-		return
-	}
-	if len(e.out) == 0 {
-		e.copyTo(off)
-	}
-	line, _ := lex.NextLine(e.out)
-	stamped := append(bytes.Clone(line), header(e.opt, e.eol)...)
-	e.out = append(stamped, e.out[len(line):]...)
+// output writes layers and the header stamp. It keeps them back until the first edit, because a file that needs none
+// must come out as it went in, without the stamp. The stamp goes behind the first line, which some hosts read to
+// recognise the slicer. When more than maxUnsaid has gone by without an edit it is let go, and the stamp goes before
+// the first edited layer instead.
+type output struct {
+	w       io.Writer
+	stamp   []byte
+	kept    []byte
+	edited  bool
+	flushed bool // something went to w
+	written int64
+	err     error
 }
 
-// copyTo writes the text of the current layer up to offset to.
-func (e *emitter) copyTo(to uint32) {
-	if e.eol == nil && len(e.l.text) > 0 {
-		e.eol = []byte("\n")
-		if line, _ := lex.NextLine(e.l.text); bytes.HasSuffix(line, []byte("\r\n")) {
-			e.eol = []byte("\r\n")
+// add takes the text of a layer.
+func (o *output) add(text []byte, edited bool) {
+	if edited && !o.edited {
+		o.edited = true
+		if !o.flushed && len(o.kept) == 0 {
+			line, _ := lex.NextLine(text)
+			o.kept = append(o.kept, line...)
+			text = text[len(line):]
 		}
+		o.addStamp()
 	}
-	if to > e.pos {
-		e.out = append(e.out, e.l.text[e.pos:to]...)
-		e.pos = to
-	}
-	if len(e.out) >= maxUnsaid || e.edited && len(e.out) >= flushSize {
-		e.flush()
+	o.kept = append(o.kept, text...)
+	if o.edited && len(o.kept) >= flushSize || len(o.kept) >= maxUnsaid {
+		o.flush()
 	}
 }
 
-func (e *emitter) flush() {
-	if len(e.out) == 0 || e.err != nil {
-		e.out = e.out[:0]
-		return
+func (o *output) addStamp() {
+	at := len(o.kept)
+	if !o.flushed {
+		line, _ := lex.NextLine(o.kept)
+		at = len(line)
 	}
-	n, err := e.w.Write(e.out)
-	e.stats.BytesOut += int64(n)
-	if err != nil {
-		e.err = fmt.Errorf("write output: %w", err)
+	rest := bytes.Clone(o.kept[at:])
+	o.kept = append(append(o.kept[:at], o.stamp...), rest...)
+}
+
+func (o *output) flush() {
+	if len(o.kept) > 0 && o.err == nil {
+		n, err := o.w.Write(o.kept)
+		o.written += int64(n)
+		if err != nil {
+			o.err = fmt.Errorf("write output: %w", err)
+		}
+		o.flushed = true
 	}
-	e.out, e.flushed = e.out[:0], true
+	o.kept = o.kept[:0]
+}
+
+// eolOf returns how the first line of text ends.
+func eolOf(text []byte) []byte {
+	if line, _ := lex.NextLine(text); bytes.HasSuffix(line, []byte("\r\n")) {
+		return []byte("\r\n")
+	}
+	return []byte("\n")
 }

@@ -42,10 +42,13 @@ const (
 
 // An InputError says that the input cannot be processed, where and why.
 type InputError struct {
-	Reason Reason
-	Line   int // 1-based; 0 when it is not about one line
-	Text   string
+	Label Reason
+	Line  int // 1-based; 0 when it is not about one line
+	Text  string
 }
+
+// Reason returns the stable label.
+func (e *InputError) Reason() string { return string(e.Label) }
 
 func (e *InputError) Error() string {
 	if e.Line > 0 {

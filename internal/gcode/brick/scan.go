@@ -182,7 +182,7 @@ func (s *scanner) read(line []byte) error {
 }
 
 func (s *scanner) fault(reason Reason, format string, args ...any) error {
-	return &InputError{Reason: reason, Line: s.line, Text: fmt.Sprintf(format, args...)}
+	return &InputError{Label: reason, Line: s.line, Text: fmt.Sprintf(format, args...)}
 }
 
 func (s *scanner) stamp(line []byte) error {

@@ -85,8 +85,8 @@ func TestTruth(t *testing.T) {
 			var refused *InputError
 			switch {
 			case errors.As(err, &refused):
-				if want.Class != "reject" || want.Reason != string(refused.Reason) {
-					t.Fatalf("refused: %s: %v; want %+v", refused.Reason, err, want)
+				if want.Class != "reject" || want.Reason != refused.Reason() {
+					t.Fatalf("refused: %s: %v; want %+v", refused.Label, err, want)
 				}
 				return
 			case err != nil:

@@ -1,0 +1,213 @@
+package brick
+
+// The self-check reads what was written beside what was read, line for line, and lets pass only what brick may do:
+// other digits for the plastic of an inner wall, a height on a travel before a loop, and the lines added for that. It
+// knows the moves of the input, but nothing of how the output was made.
+
+import (
+	"bytes"
+	"fmt"
+
+	"bricklayers.dev/bricklayers/internal/gcode/lex"
+)
+
+// A SelfcheckError says that the result is not what it should be. It is a defect of brick, never of the input.
+type SelfcheckError struct {
+	Line int // of the input
+	Text string
+}
+
+func (e *SelfcheckError) Error() string {
+	return fmt.Sprintf("line %d: the result failed its own check: %s", e.Line, e.Text)
+}
+
+// Reason returns the stable label.
+func (e *SelfcheckError) Reason() string { return string(SelfcheckFailed) }
+
+type selfCheck struct {
+	inE, outE int64 // positions of the filament
+	inZ, outZ int32
+	l         *layer
+	out       []byte // what is left of the output
+	loop      int    // the loop that the next bead may belong to
+	in, given int64  // plastic of the loop so far
+	err       error
+}
+
+// layer compares a layer with its output.
+func (c *selfCheck) layer(l *layer, out []byte) error {
+	c.l, c.out, c.loop, c.in, c.given, c.err = l, out, 0, 0, 0, nil
+	if l.locked && !bytes.Equal(l.text, out) {
+		return c.fail(0, "a layer that must stay as it is was edited")
+	}
+	pos := uint32(0)
+	for i := range l.moves {
+		m := &l.moves[i]
+		c.same(pos, m.off)
+		for m.is(isBead) && c.err == nil && c.added() {
+		}
+		c.move(int32(i), m)
+		if c.err != nil {
+			return c.err
+		}
+		pos = m.end
+	}
+	c.same(pos, uint32(len(l.text)))
+	if c.err == nil && len(c.out) > 0 {
+		return c.fail(uint32(len(l.text)), "the output has more lines than it should")
+	}
+	return c.err
+}
+
+func (c *selfCheck) fail(off uint32, text string) error {
+	if c.err == nil {
+		c.err = &SelfcheckError{Line: c.l.lineOf(off), Text: text}
+	}
+	return c.err
+}
+
+// same takes the text from a to b, which must come out as it is.
+func (c *selfCheck) same(a, b uint32) {
+	if want := c.l.text[a:b]; !bytes.HasPrefix(c.out, want) {
+		c.fail(a, "a line was changed that must stay as it is")
+	} else {
+		c.out = c.out[len(want):]
+	}
+}
+
+// added takes a line that was added before a bead, if there is one.
+func (c *selfCheck) added() bool {
+	line, rest := lex.NextLine(c.out)
+	body := line[:lex.BodyLen(line)]
+	switch {
+	case bytes.HasPrefix(line, []byte("G1 Z")) &&
+		(bytes.HasSuffix(body, []byte(StampUp)) || bytes.HasSuffix(body, []byte(StampDown))):
+		v, _, _ := lex.ParseDecimal(line[len("G1 Z"):])
+		c.outZ = int32(v)
+	case bytes.HasPrefix(line, []byte("G1 F")) && bytes.HasSuffix(body, []byte(StampFeed)):
+	default:
+		return false
+	}
+	c.out = rest
+	return true
+}
+
+// move takes the line of m.
+func (c *selfCheck) move(i int32, m *move) {
+	line := c.l.text[m.off:m.end]
+	e, z, unchanged := c.inE+int64(m.e), m.z, bytes.HasPrefix(c.out, line)
+	switch {
+	case unchanged:
+		c.out = c.out[len(line):]
+		if !m.is(absoluteE) {
+			e = c.outE + int64(m.e)
+		}
+	case m.is(hasE):
+		if e = c.extrusion(m, line); !m.is(absoluteE) {
+			e += c.outE
+		}
+	default:
+		z = c.height(m, line)
+	}
+	if c.err != nil {
+		return
+	}
+	if m.is(setsE) {
+		c.inE, c.outE = c.l.arcs[m.arc].i, c.l.arcs[m.arc].i
+		return
+	}
+	switch {
+	case m.is(relative):
+		c.outZ += m.z - c.inZ
+	case m.is(hasZ) || !unchanged && !m.is(hasE):
+		c.outZ = z
+	}
+	c.inZ = m.z
+	given := int64(m.e)
+	if m.is(hasE) {
+		given = e - c.outE
+	}
+	c.inE += int64(m.e)
+	c.outE += given
+	c.bead(i, m, given)
+}
+
+// extrusion takes the line of m with other digits for E and returns their value.
+func (c *selfCheck) extrusion(m *move, line []byte) int64 {
+	v, n, ok := lex.ParseDecimal(c.out[min(int(m.eAt), len(c.out)):])
+	head, tail := line[:m.eAt], line[int(m.eAt)+int(m.eLen):]
+	if !ok || !bytes.HasPrefix(c.out, head) || !bytes.HasPrefix(c.out[len(head)+n:], tail) {
+		c.fail(m.off, "more than its extrusion was changed")
+		return 0
+	}
+	c.out = c.out[len(head)+n+len(tail):]
+	return v
+}
+
+// height takes the line of m with another height, or with one where it had none, and returns it.
+func (c *selfCheck) height(m *move, line []byte) int32 {
+	var a, b lex.Line
+	var out []byte
+	out, c.out = lex.NextLine(c.out)
+	a.Parse(line)
+	b.Parse(out)
+	if b.Kind != lex.Move || b.Bad || a.Number != b.Number || a.Number > 1 || a.Has|lex.HasZ != b.Has ||
+		a.X != b.X || a.Y != b.Y || a.F != b.F || b.Has&lex.HasE != 0 {
+		c.fail(m.off, "more than the height of a travel was changed")
+	}
+	return int32(b.Z)
+}
+
+// bead checks the height and the plastic of move i, which gets what is given.
+func (c *selfCheck) bead(i int32, m *move, given int64) {
+	for c.loop < len(c.l.loops) && c.l.loops[c.loop].last < i {
+		c.loop++
+	}
+	inner := false
+	var p *loop
+	if c.loop < len(c.l.loops) && c.l.loops[c.loop].first <= i {
+		p = &c.l.loops[c.loop]
+		inner = p.inner()
+	}
+	if !m.is(isBead) {
+		if given != int64(m.e) {
+			c.fail(m.off, "filament moves by another length where nothing is laid")
+		}
+		return
+	}
+	lift := int64(c.outZ) - int64(c.inZ)
+	switch {
+	case m.is(unknownZ):
+	case !inner && lift != 0:
+		c.fail(m.off, "a bead that must stay in its plane was moved in Z")
+	case inner && !c.l.mayRise(lift):
+		c.fail(m.off, "an inner loop is neither 0 nor h/4 nor h/2 above its plane")
+	}
+	if !inner {
+		if given != int64(m.e) {
+			c.fail(m.off, "a bead that must stay as it is gets more or less plastic")
+		}
+		return
+	}
+	if i == p.first {
+		c.in, c.given = 0, 0
+	}
+	c.in += int64(m.e)
+	c.given += given
+	switch {
+	case given <= 0:
+		c.fail(m.off, "a bead lost its plastic")
+	case i == p.last && (c.given*5 < c.in-100 || c.given > c.in*3+100):
+		c.fail(m.off, "a loop gets less than a fifth or more than three times its plastic")
+	}
+}
+
+// mayRise reports whether a loop of l may stand this far above its plane, to the rounding of a micron.
+func (l *layer) mayRise(lift int64) bool {
+	for quarters := int64(0); quarters <= 2; quarters++ {
+		if off := lift - quarters*int64(l.height)/4; off <= 600 && off >= -600 {
+			return quarters == 0 || l.steady
+		}
+	}
+	return false
+}
