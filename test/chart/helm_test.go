@@ -50,23 +50,19 @@ func runHelm(t *testing.T, env []string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// render is the chart's objects as helm template prints them; values are --set arguments.
-func render(t *testing.T, values ...string) []*unstructured.Unstructured {
+// render is the chart's objects as helm template prints them.
+func render(t *testing.T, args ...string) []*unstructured.Unstructured {
 	t.Helper()
-	out, err := template(t, values...)
+	out, err := template(t, args...)
 	if err != nil {
 		t.Fatalf("helm template: %v", err)
 	}
 	return decode(t, strings.NewReader(out))
 }
 
-func template(t *testing.T, values ...string) (string, error) {
+func template(t *testing.T, args ...string) (string, error) {
 	t.Helper()
-	args := []string{"template", release, chartPath, "--namespace", namespace}
-	for _, value := range values {
-		args = append(args, "--set", value)
-	}
-	return runHelm(t, nil, args...)
+	return runHelm(t, nil, append([]string{"template", release, chartPath, "--namespace", namespace}, args...)...)
 }
 
 func decode(t *testing.T, r io.Reader) []*unstructured.Unstructured {

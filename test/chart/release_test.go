@@ -9,65 +9,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
-
-// cluster is a real API server and a helm that talks to it.
-type cluster struct {
-	client.Client
-	kubeconfig string
-}
-
-func startCluster(t *testing.T) *cluster {
-	t.Helper()
-	assets := t.TempDir()
-	for name, path := range map[string]string{
-		"etcd": "node/etcd", "kube-apiserver": "node/kubernetes", "kubectl": "node/kubernetes",
-	} {
-		if err := os.Symlink(tool(t, path), filepath.Join(assets, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	env := &envtest.Environment{BinaryAssetsDirectory: assets}
-	config, err := env.Start()
-	if err != nil {
-		t.Fatalf("start API server: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := env.Stop(); err != nil {
-			t.Errorf("stop API server: %v", err)
-		}
-	})
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, env.KubeConfig, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &cluster{Client: c, kubeconfig: kubeconfig}
-}
-
-// helm runs one helm command against the cluster, in the release's namespace.
-func (c *cluster) helm(t *testing.T, args ...string) {
-	t.Helper()
-	out, err := runHelm(t, []string{"KUBECONFIG=" + c.kubeconfig}, append(args, "--namespace", namespace)...)
-	if err != nil {
-		t.Fatalf("helm %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
 
 // wantImage fails unless the Processor brick is there, once made and never replaced, with that image.
 func (c *cluster) wantImage(t *testing.T, when, image string, uid *string) {
@@ -88,10 +33,29 @@ func (c *cluster) wantImage(t *testing.T, when, image string, uid *string) {
 	}
 }
 
-// TestRelease follows one release from an empty cluster through upgrade and rollback to uninstall. The Processor is of a
-// kind that the same release defines; jobs may be waiting for it all the time, so it must never be missing in between.
-func TestRelease(t *testing.T) {
+// TestCluster is what an API server says to the chart. Its parts share one, and build on one another.
+func TestCluster(t *testing.T) {
 	c := startCluster(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *cluster)
+	}{
+		{"a release from install to uninstall", testRelease},
+		{"a new field of Processor is used in the upgrade that brings it", testNewField},
+		{"a mistyped field of a Processor is refused", testMistypedField},
+		{"a second release, of one namespace", testSecondRelease},
+		{"every object is accepted", testAccepted},
+		{"pods meet the restricted standard", testRestricted},
+	} {
+		if !t.Run(part.name, func(t *testing.T) { part.test(t, c) }) {
+			return
+		}
+	}
+}
+
+// testRelease follows one release from an empty cluster through upgrade and rollback to uninstall. The Processor is of a
+// kind that the same release defines; jobs may be waiting for it all the time, so it must never be missing in between.
+func testRelease(t *testing.T, c *cluster) {
 	var uid string
 
 	c.helm(t, "install", release, chartPath, "--create-namespace", "--set", "image.tag=v1")
@@ -152,4 +116,37 @@ func (c *cluster) wantOnlyKept(t *testing.T) {
 			t.Errorf("uninstalled, but %s %s is still there (%v)", kind, object.GetName(), err)
 		}
 	}
+}
+
+// testNewField upgrades to a chart whose definition of Processor has one field more, which its Processor uses at once.
+func testNewField(t *testing.T, c *cluster) {
+	next := filepath.Join(t.TempDir(), "bricklayers")
+	if err := os.CopyFS(next, os.DirFS(chartPath)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(next, "files/crds/processing.bricklayers.dev_processors.yaml")
+	crd, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const before = "              description:\n"
+	field := "              novelty:\n                type: string\n" + before
+	if err := os.WriteFile(path, []byte(strings.Replace(string(crd), before, field, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.helm(t, "upgrade", release, next, "--set", "processors.brick.spec.novelty=yes")
+}
+
+func testMistypedField(t *testing.T, c *cluster) {
+	out, err := c.tryHelm(t, "upgrade", release, chartPath, "--set", "processors.brick.spec.container.imagee=x")
+	if err == nil || !strings.Contains(err.Error(), "imagee") {
+		t.Fatalf("upgraded with a mistyped field: %v\n%s", err, out)
+	}
+	c.helm(t, "upgrade", release, chartPath, "--reset-values")
+}
+
+// testSecondRelease installs a release of the same name in a namespace of its own.
+func testSecondRelease(t *testing.T, c *cluster) {
+	c.helm(t, "install", release, chartPath, "--namespace", "tenant", "--create-namespace",
+		"--set", "crds.enabled=false,watchNamespace=tenant")
 }
