@@ -155,6 +155,8 @@ func (o Options) Outcome() Outcome {
 		return Outcome{"reject", "line_checksums"}
 	case o.has("inches"):
 		return Outcome{"reject", "units_inches"}
+	case o.has("huge-e"):
+		return Outcome{"reject", "bad_number"}
 	case d != nil && !d.spoken:
 		return Outcome{"noop", "unknown_dialect"}
 	case o.has("vase"):

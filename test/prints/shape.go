@@ -79,7 +79,8 @@ func (s shape) at(dx, dy float64) shape {
 
 const seamGap = 0.04
 
-// ring draws the outline. With arcs the round parts are curves, otherwise they are cut into steps of at most step mm.
+// ring draws the outline in steps of at most step mm. The round parts are curves with arcs, else in steps of at most
+// 1 mm: slicers keep close to the model.
 func (s shape) ring(arcs bool, step float64) ring {
 	hw, hh, r := s.width/2-s.radius, s.height/2-s.radius, s.radius
 	centres := [4][2]float64{{hw, hh}, {-hw, hh}, {-hw, -hh}, {hw, -hh}}
@@ -114,7 +115,7 @@ func (s shape) ring(arcs bool, step float64) ring {
 			out.segs = append(out.segs, seg{to: end, turn: 1, centre: point{mm(ax), mm(ay)}})
 			continue
 		}
-		n := max(3, int(math.Ceil(r*math.Pi/2/math.Max(step, 0.2))))
+		n := max(3, int(math.Ceil(r*math.Pi/2/math.Max(min(step, 1), 0.2))))
 		for i := 1; i <= n; i++ {
 			a := a0 + (a1-a0)*float64(i)/float64(n)
 			at = point{mm(ax + r*math.Cos(a)), mm(ay + r*math.Sin(a))}
