@@ -25,9 +25,10 @@ func childJob(conditions ...batchv1.JobCondition) *batchv1.Job {
 	}
 }
 
-func condition(of batchv1.JobConditionType, reason, message string, seconds int) batchv1.JobCondition {
+// condition became true ten seconds in.
+func condition(of batchv1.JobConditionType, reason, message string) batchv1.JobCondition {
 	return batchv1.JobCondition{
-		Type: of, Status: corev1.ConditionTrue, Reason: reason, Message: message, LastTransitionTime: at(seconds),
+		Type: of, Status: corev1.ConditionTrue, Reason: reason, Message: message, LastTransitionTime: at(10),
 	}
 }
 
@@ -57,14 +58,14 @@ func podWith(init ...corev1.ContainerStatus) *corev1.Pod {
 }
 
 var failedByPolicy = condition(batchv1.JobFailed, batchv1.JobReasonPodFailurePolicy,
-	"Container process for pod ns/x failed with exit code 65 matching FailJob rule at index 1", 10)
+	"Container process for pod ns/x failed with exit code 65 matching FailJob rule at index 1")
 
 func TestDecide(t *testing.T) {
 	unschedulable := podWith()
 	unschedulable.Status.Conditions = []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes",
 	}}
-	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "", 10)
+	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "")
 	for _, c := range []struct {
 		name    string
 		child   *batchv1.Job
@@ -120,7 +121,7 @@ func TestDecide(t *testing.T) {
 			pod:   podWith(ended("process", 137, "OOMKilled", "", 1, 2)),
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonOutOfMemory},
 		{name: "failed with empty container statuses", now: 13, attempt: 3, pod: podWith(),
-			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, "limit", 10)),
+			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, "limit")),
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "limit"},
 
 		{name: "just created", child: childJob(), now: 1,
@@ -143,7 +144,7 @@ func TestDecide(t *testing.T) {
 			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), ran("process", 100)),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded, says: "10m0s"},
 		{name: "the Job's own deadline", now: 13,
-			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded, "", 10)),
+			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded, "")),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded},
 
 		{name: "Job deleted", now: 5, phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},

@@ -27,9 +27,9 @@ func waitingJob(namespace, name string, age int, priority int32) *v1alpha1.Proce
 	}
 }
 
-func processor(namespace, name string, maxActive *int32) *v1alpha1.Processor {
+func brickIn(namespace string, maxActive *int32) *v1alpha1.Processor {
 	return &v1alpha1.Processor{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "brick"},
 		Spec:       v1alpha1.ProcessorSpec{Limits: v1alpha1.ProcessorLimits{MaxActive: maxActive}},
 	}
 }
@@ -52,8 +52,8 @@ func expectOrder(t *testing.T, got []string, want ...string) {
 
 func TestQueueOrder(t *testing.T) {
 	q := NewQueue(Limits{})
-	q.ObserveProcessor(processor("a", "brick", nil))
-	q.ObserveProcessor(processor("b", "brick", nil))
+	q.ObserveProcessor(brickIn("a", nil))
+	q.ObserveProcessor(brickIn("b", nil))
 	for _, job := range []*v1alpha1.ProcessingJob{
 		waitingJob("a", "young", 1, 0), waitingJob("a", "old", 9, 0), waitingJob("a", "urgent", 0, 5),
 		waitingJob("b", "only", 5, 0), waitingJob("a", "later", 0, -5),
@@ -66,8 +66,8 @@ func TestQueueOrder(t *testing.T) {
 
 func TestQueueLimits(t *testing.T) {
 	q := NewQueue(Limits{MaxActive: 3, MaxActivePerNamespace: 2})
-	q.ObserveProcessor(processor("a", "brick", ptr.To[int32](1)))
-	q.ObserveProcessor(processor("b", "brick", nil))
+	q.ObserveProcessor(brickIn("a", ptr.To[int32](1)))
+	q.ObserveProcessor(brickIn("b", nil))
 	for age := range 4 {
 		q.Observe(waitingJob("a", fmt.Sprintf("j%d", age), age, 0))
 		q.Observe(waitingJob("b", fmt.Sprintf("j%d", age), age, 0))
@@ -93,13 +93,13 @@ func TestQueueWaitsForProcessor(t *testing.T) {
 	q := NewQueue(Limits{})
 	q.Observe(waitingJob("a", "j", 0, 0))
 	expectOrder(t, admitAll(q))
-	q.ObserveProcessor(processor("a", "brick", nil))
+	q.ObserveProcessor(brickIn("a", nil))
 	expectOrder(t, admitAll(q), "a/j")
 }
 
 func TestQueueSuspendAndResume(t *testing.T) {
 	q := NewQueue(Limits{})
-	q.ObserveProcessor(processor("a", "brick", nil))
+	q.ObserveProcessor(brickIn("a", nil))
 	job := waitingJob("a", "j", 0, 0)
 	job.Spec.Suspend = ptr.To(true)
 	q.Observe(job)
@@ -122,7 +122,7 @@ func TestQueueSuspendAndResume(t *testing.T) {
 
 func TestQueueRebuildsAfterRestart(t *testing.T) {
 	q := NewQueue(Limits{MaxActive: 1})
-	q.ObserveProcessor(processor("a", "brick", nil))
+	q.ObserveProcessor(brickIn("a", nil))
 	// Its Job exists, but the manager was stopped before the status said so. The Job's watch came first.
 	q.ObserveChild("a/begun", true)
 	q.Observe(waitingJob("a", "older", 9, 0))
@@ -139,7 +139,7 @@ func TestQueueRebuildsAfterRestart(t *testing.T) {
 // TestQueueStaleEventDoesNotUndoAdmission: the cache still shows Pending while the admission is being written.
 func TestQueueStaleEventDoesNotUndoAdmission(t *testing.T) {
 	q := NewQueue(Limits{})
-	q.ObserveProcessor(processor("a", "brick", nil))
+	q.ObserveProcessor(brickIn("a", nil))
 	job := waitingJob("a", "j", 0, 0)
 	q.Observe(job)
 	expectOrder(t, admitAll(q), "a/j")
@@ -154,7 +154,7 @@ func TestQueueAgainstModel(t *testing.T) {
 		q := NewQueue(limits)
 		namespaces := []string{"a", "b", "c"}
 		for _, ns := range namespaces {
-			q.ObserveProcessor(processor(ns, "brick", ptr.To(rapid.Int32Range(1, 4).Draw(t, "procMax"))))
+			q.ObserveProcessor(brickIn(ns, ptr.To(rapid.Int32Range(1, 4).Draw(t, "procMax"))))
 		}
 		jobs := map[types.UID]*v1alpha1.ProcessingJob{}
 		active := map[types.UID]bool{}

@@ -25,6 +25,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 52",message="metadata.name must be no more than 52 characters: the names of its Jobs and pods are made from it and may have 63"
 type ProcessingJob struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata as of any object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
@@ -78,7 +79,6 @@ type ProcessingJobSpec struct {
 
 	// priority decides who starts first when not all can: the higher, the sooner.
 	// +optional
-	// +default=0
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=-1000000
 	// +kubebuilder:validation:Maximum=1000000
@@ -116,6 +116,7 @@ type ProcessingJobSpec struct {
 
 // Input says where the file comes from: exactly one of the fields is set.
 //
+// +kubebuilder:validation:MinProperties=1
 // +kubebuilder:validation:XValidation:rule="[has(self.upload), has(self.url), has(self.configMap), has(self.persistentVolumeClaim)].filter(set, set).size() == 1",message="spec.input needs exactly one of upload, url, configMap, persistentVolumeClaim"
 type Input struct {
 	// upload is a file that the gateway has already put into the bucket. The gateway sets it; a job that is created
@@ -190,6 +191,7 @@ type FileName string
 
 // Digest is a SHA-256 in lower-case hexadecimal.
 //
+// +kubebuilder:validation:MinLength=64
 // +kubebuilder:validation:Pattern=`^[0-9a-f]{64}$`
 type Digest string
 

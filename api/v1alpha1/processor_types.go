@@ -18,6 +18,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$') && self.metadata.name.size() <= 63",message="metadata.name must be a DNS label of no more than 63 characters: it is used as a label"
 type Processor struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata as of any object.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 

@@ -20,7 +20,8 @@ import (
 // suffix that makes each attempt's name unique. The status default makes a job that nobody has touched yet read as
 // Pending without a write.
 type ProcessingJobApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:""`
+	v1.TypeMetaApplyConfiguration `json:""`
+	// metadata as of any object.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is what to do.
 	Spec *ProcessingJobSpecApplyConfiguration `json:"spec,omitempty"`

@@ -17,7 +17,8 @@ import (
 // Processor is what may be run on a file: an image, how to call it, what it accepts, and within which limits. The
 // platform team makes it; whoever may create ProcessingJobs in its namespace may use it.
 type ProcessorApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:""`
+	v1.TypeMetaApplyConfiguration `json:""`
+	// metadata as of any object.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec says what to run and what it accepts.
 	Spec *ProcessorSpecApplyConfiguration `json:"spec,omitempty"`
