@@ -29,6 +29,8 @@ const (
 
 // settingKeys maps the names that slicers give the settings we use to what they mean.
 var settingKeys = map[string]func(c *config, value []byte){
+	"Producer": setSlicer, // in the metadata of binary files
+
 	"nozzle_diameter":     setNozzle,
 	"machine_nozzle_size": setNozzle,
 
@@ -65,6 +67,7 @@ var settingKeys = map[string]func(c *config, value []byte){
 	"retraction_min_travel":     setTravelRetract,
 }
 
+func setSlicer(c *config, v []byte)        { c.slicer = cmp.Or(c.slicer, string(v)) }
 func setNozzle(c *config, v []byte)        { setLength(&c.nozzle, v) }
 func setInnerWidth(c *config, v []byte)    { setWidth(&c.innerWidth, v) }
 func setOuterWidth(c *config, v []byte)    { setWidth(&c.outerWidth, v) }

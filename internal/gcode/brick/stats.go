@@ -1,30 +1,65 @@
 package brick
 
+import "cmp"
+
 // Stats is what was found in a file and done to it. Lengths are millimetres.
 type Stats struct {
-	Slicer       string             `json:"slicer,omitempty"`
-	Layers       int                `json:"layers"`
-	Objects      int                `json:"objects"`
-	Loops        int                `json:"loops"`  // behind the visible wall
-	Raised       int                `json:"raised"` // of these, above their plane
-	Capped       int                `json:"capped"`
-	Held         map[string]int     `json:"held"` // laid flat though their turn was to rise, by reason
-	FilamentIn   map[string]float64 `json:"filament_in_mm"`
-	FilamentOut  map[string]float64 `json:"filament_out_mm"`
-	LinesIn      int                `json:"lines_in"`
-	LinesAdded   int                `json:"lines_added"`
-	LinesEdited  int                `json:"lines_edited"`
-	BytesIn      int64              `json:"bytes_in"`
-	BytesOut     int64              `json:"bytes_out"`
-	TravelAdded  float64            `json:"travel_added_mm"`
-	LeastHeight  float64            `json:"least_layer_height_mm"`
-	MostHeight   float64            `json:"most_layer_height_mm"`
-	Multiplier   float64            `json:"multiplier"`
-	ExtrusionAbs bool               `json:"absolute_extrusion"`
+	Slicer      string             `json:"slicer,omitempty"`
+	Layers      int                `json:"layers"`
+	Objects     int                `json:"objects"`
+	Loops       int                `json:"loops"`  // behind the visible wall
+	Raised      int                `json:"raised"` // of these, above their plane
+	Capped      int                `json:"capped"`
+	Held        map[string]int     `json:"held"` // laid flat though their turn was to rise, by reason
+	FilamentIn  map[string]float64 `json:"filament_in_mm"`
+	FilamentOut map[string]float64 `json:"filament_out_mm"`
+	LinesIn     int                `json:"lines_in"`
+	LinesAdded  int                `json:"lines_added"`
+	LinesEdited int                `json:"lines_edited"`
+	BytesIn     int64              `json:"bytes_in"`
+	BytesOut    int64              `json:"bytes_out"`
+	TravelAdded float64            `json:"travel_added_mm"`
+	LeastHeight float64            `json:"least_layer_height_mm"`
+	MostHeight  float64            `json:"most_layer_height_mm"`
+	Multiplier  float64            `json:"multiplier"`
 
 	held [holdCount]int
 	in   [regionCount]int64
 	out  [regionCount]int64
+}
+
+// Add adds the figures of another print.
+func (s *Stats) Add(o *Stats) {
+	s.Slicer = cmp.Or(s.Slicer, o.Slicer)
+	s.Layers += o.Layers
+	s.Objects += o.Objects
+	s.Loops += o.Loops
+	s.Raised += o.Raised
+	s.Capped += o.Capped
+	s.LinesIn += o.LinesIn
+	s.LinesAdded += o.LinesAdded
+	s.LinesEdited += o.LinesEdited
+	s.BytesIn += o.BytesIn
+	s.BytesOut += o.BytesOut
+	s.TravelAdded += o.TravelAdded
+	if o.LeastHeight > 0 && (s.LeastHeight == 0 || o.LeastHeight < s.LeastHeight) {
+		s.LeastHeight = o.LeastHeight
+	}
+	s.MostHeight = max(s.MostHeight, o.MostHeight)
+	s.Multiplier = o.Multiplier
+	s.Held = addMap(s.Held, o.Held)
+	s.FilamentIn = addMap(s.FilamentIn, o.FilamentIn)
+	s.FilamentOut = addMap(s.FilamentOut, o.FilamentOut)
+}
+
+func addMap[V int | float64](sum, more map[string]V) map[string]V {
+	if sum == nil {
+		sum = map[string]V{}
+	}
+	for k, v := range more {
+		sum[k] += v
+	}
+	return sum
 }
 
 // height counts a layer of walls.

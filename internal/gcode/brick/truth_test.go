@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"bricklayers.dev/bricklayers/internal/gcode/check"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 	"bricklayers.dev/bricklayers/test/prints"
 )
@@ -100,6 +101,12 @@ func TestTruth(t *testing.T) {
 				t.Fatalf("reason %q; want %+v", res.Reason, want)
 			}
 			compareTruth(t, o, loops, trace(in.Bytes()), trace(out.Bytes()))
+			report, err := check.Compare(&in, &out, check.Options{
+				StartLayer: opt.StartLayer, Multiplier: opt.Multiplier, Up: StampUp, Down: StampDown, Exact: true,
+			})
+			if err != nil || report.Violations() > 0 {
+				t.Errorf("error %v\n%s", err, report)
+			}
 		})
 	}
 }
