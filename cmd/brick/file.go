@@ -16,21 +16,27 @@ import (
 // tailSize is how much of the end of a file is searched for the slicer's settings.
 const tailSize = 256 << 10
 
-// peek reads what has to be known before the first byte is processed: the settings at the end of the file, and its
+// peek reads what has to be known before the first byte is processed: the settings at the end of a text, and the
 // digest for the stamp.
-func (c *command) peek(in *os.File, size int64) error {
-	tail := make([]byte, min(size, tailSize))
-	if _, err := in.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the end of %s: %w", c.input, err)
+func (c *command) peek(f source) error {
+	c.brick.Settings = slicerSettings()
+	kind, err := newInput(context.Background(), f.section(), nil).sniff()
+	if err != nil {
+		return err
 	}
-	c.brick.Settings = append(tail, slicerSettings()...)
+	if kind == formatText {
+		tail := make([]byte, min(f.size, tailSize))
+		if _, err := f.file.ReadAt(tail, f.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read the end of %s: %w", c.input, err)
+		}
+		c.brick.Settings = append(tail, c.brick.Settings...)
+	}
 	hash := sha256.New()
-	if _, err := io.Copy(hash, in); err != nil {
+	if _, err := io.Copy(hash, f.section()); err != nil {
 		return fmt.Errorf("read %s: %w", c.input, err)
 	}
 	c.brick.InputSHA256 = hex.EncodeToString(hash.Sum(nil))
-	_, err := in.Seek(0, io.SeekStart)
-	return err
+	return nil
 }
 
 // target returns the path that the result goes to.
@@ -61,6 +67,9 @@ func brickName(name string) string {
 	return name + "_brick"
 }
 
+// errKeep is returned by what writes a result when the target is to stay as it is.
+var errKeep = errors.New("keep the target")
+
 // replace lets write fill a new file beside target and then puts it in target's place, or leaves everything as it was.
 func (c *command) replace(target string, mode fs.FileMode, r *report, write func(*os.File) error) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".brick-*")
@@ -72,10 +81,12 @@ func (c *command) replace(target string, mode fs.FileMode, r *report, write func
 			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
 		}
 	}()
-	if err := write(tmp); err != nil {
+	r.Output = target
+	if err := write(tmp); errors.Is(err, errKeep) {
+		return errors.Join(tmp.Close(), os.Remove(tmp.Name()))
+	} else if err != nil {
 		return err
 	}
-	r.Output = target
 	if err := tmp.Chmod(mode); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ const usage = `Usage:
   brick [flags] -o PATH FILE   write the result to PATH, or into it when it is a directory
   brick [flags] < IN > OUT     process a stream of G-code
 
-FILE may be .gcode. See docs/brick.md.
+FILE is G-code as text (.gcode), binary (.bgcode) or a sliced project (.gcode.3mf). See docs/brick.md.
 
 Flags:
 `

@@ -21,7 +21,7 @@ const (
 
 // report is what is told about a run.
 type report struct {
-	Input    string         `json:"input"`
+	Input    string         `json:"input,omitempty"`
 	Output   string         `json:"output,omitempty"`
 	Format   string         `json:"format,omitempty"`
 	Outcome  string         `json:"outcome"`
@@ -29,6 +29,13 @@ type report struct {
 	Detail   string         `json:"detail,omitempty"`
 	Warnings []brick.Reason `json:"warnings,omitempty"`
 	Stats    *brick.Stats   `json:"stats,omitempty"`
+	Plates   []plate        `json:"plates,omitempty"`
+}
+
+// plate is what is told about one plate of an archive.
+type plate struct {
+	Name string `json:"name"`
+	report
 }
 
 func (r *report) take(res *brick.Result) {
@@ -37,6 +44,24 @@ func (r *report) take(res *brick.Result) {
 		r.Outcome = outcomeNoop
 	}
 	r.Warnings, r.Stats = res.Warnings, &res.Stats
+}
+
+// addPlate adds what became of a plate. The archive counts as bricked when one of its plates is.
+func (r *report) addPlate(name string, p *report) {
+	r.Plates = append(r.Plates, plate{name, *p})
+	if r.Stats == nil {
+		r.Stats = &brick.Stats{}
+		r.Outcome, r.Reason, r.Detail = p.Outcome, p.Reason, p.Detail
+	}
+	if p.Outcome == outcomeBricked {
+		r.Outcome, r.Reason, r.Detail = outcomeBricked, "", ""
+	}
+	r.Stats.Add(p.Stats)
+	for _, w := range p.Warnings {
+		if !slices.Contains(r.Warnings, w) {
+			r.Warnings = append(r.Warnings, w)
+		}
+	}
 }
 
 // write tells what was done: to people on stderr, to programs on stdout and in the summary file.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"strings"
 
 	"bricklayers.dev/bricklayers/internal/gcode/brick"
 	"bricklayers.dev/bricklayers/internal/version"
@@ -17,6 +17,8 @@ const (
 	exitIO    = 1
 	exitUsage = 64
 	exitInput = 65
+	// exitDefect says that the result failed its own check where the original could not be put in its place, in a pipe.
+	exitDefect = 70
 )
 
 // run is main with its surroundings passed in.
@@ -42,15 +44,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitOK
 }
 
+// reasoned is an error that a stable label goes with: the input is at fault.
+type reasoned interface {
+	error
+	Reason() string
+}
+
 // fail reports err. Its last line on stderr is for people and programs alike: brick: reason: what to do.
 func fail(c *command, r *report, err error, stderr io.Writer) int {
 	code, reason := exitIO, "io"
-	var input *brick.InputError
+	var input reasoned
 	switch {
 	case errors.Is(err, errUsage):
 		code, reason = exitUsage, "usage"
 	case errors.As(err, &input):
-		code, reason = exitInput, string(input.Reason)
+		code, reason = exitInput, input.Reason()
+		if reason == string(brick.SelfcheckFailed) {
+			code = exitDefect
+		}
 	}
 	if r != nil {
 		r.Outcome, r.Reason, r.Detail = outcomeRefused, reason, err.Error()
@@ -61,44 +72,8 @@ func fail(c *command, r *report, err error, stderr io.Writer) int {
 			fmt.Fprintf(stderr, "brick: io: %v\n", serr)
 		}
 	}
-	fmt.Fprintf(stderr, "brick: %s: %v\n", reason, err)
+	fmt.Fprintf(stderr, "brick: %s: %s\n", reason, oneLine(err.Error()))
 	return code
 }
 
-// process runs brick over the input and puts the result in its place.
-func (c *command) process(ctx context.Context, r *report, stdin io.Reader, stdout, stderr io.Writer) error {
-	if c.input == "-" {
-		out := stdout
-		if c.dryRun {
-			out = io.Discard
-		} else if c.output != "" {
-			return c.replace(c.output, 0o644, r, func(w *os.File) error { return c.transform(ctx, stdin, 0, w, r, stderr) })
-		}
-		return c.transform(ctx, stdin, 0, out, r, stderr)
-	}
-	in, err := os.Open(c.input)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file", c.input)
-	}
-	if err := c.peek(in, info.Size()); err != nil {
-		return err
-	}
-	if c.dryRun {
-		return c.transform(ctx, in, info.Size(), io.Discard, r, stderr)
-	}
-	target, err := c.target()
-	if err != nil {
-		return err
-	}
-	return c.replace(target, info.Mode().Perm(), r, func(w *os.File) error {
-		return c.transform(ctx, in, info.Size(), w, r, stderr)
-	})
-}
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
