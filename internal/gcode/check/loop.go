@@ -20,7 +20,7 @@ type layer struct {
 	loops   []loop
 	owners  []owned // cells of its inner loops
 	pairs   [][2]int32
-	rods    []rod // raised beads
+	raised  *rodMap // beads of the output
 }
 
 // loop is a chain of wall beads that no travel interrupts.
