@@ -8,12 +8,14 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"bricklayers.dev/bricklayers/internal/childname"
 )
 
 // CacheOptions keeps the manager's memory in proportion to its own objects: of all the Jobs and pods in the cluster only
 // those it made, and of those only what a decision looks at. An empty namespace means all.
 func CacheOptions(namespace string) cache.Options {
-	ours, err := labels.NewRequirement(LabelJobUID, selection.Exists, nil)
+	ours, err := labels.NewRequirement(childname.LabelJobUID, selection.Exists, nil)
 	if err != nil {
 		panic(err) // the label is a constant
 	}

@@ -32,14 +32,6 @@ const (
 	defaultUser = 65532
 )
 
-// Labels on the Jobs and pods of a ProcessingJob.
-const (
-	LabelJob       = "processing.bricklayers.dev/job"
-	LabelJobUID    = "processing.bricklayers.dev/job-uid"
-	LabelAttempt   = "processing.bricklayers.dev/attempt"
-	LabelProcessor = "processing.bricklayers.dev/processor"
-)
-
 // Annotations on a Job: what the attempt was started with, because the Processor may change or go while it runs.
 const (
 	annotationTimeout        = "processing.bricklayers.dev/timeout-seconds"
@@ -94,10 +86,10 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 	policy := resolvePolicy(job, p)
 	labels := map[string]string{
 		"app.kubernetes.io/managed-by": "bricklayers",
-		LabelJob:                       job.Name,
-		LabelJobUID:                    string(job.UID),
-		LabelAttempt:                   strconv.Itoa(int(attempt)),
-		LabelProcessor:                 p.Name,
+		childname.LabelJob:             job.Name,
+		childname.LabelJobUID:          string(job.UID),
+		childname.LabelAttempt:         strconv.Itoa(int(attempt)),
+		childname.LabelProcessor:       p.Name,
 	}
 	podLabels := maps.Clone(p.Spec.Pod.Labels)
 	if podLabels == nil {

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/metrics"
 )
 
@@ -103,11 +104,11 @@ func (r *Reconciler) QueueDepth() (metrics.QueueDepth, bool) {
 const podsByOwner = "bricklayers.owner"
 
 func indexPodByOwner(o client.Object) []string {
-	return []string{o.GetLabels()[LabelJobUID]}
+	return []string{o.GetLabels()[childname.LabelJobUID]}
 }
 
 func jobOfPod(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[LabelJob]
+	name := o.GetLabels()[childname.LabelJob]
 	if name == "" {
 		return nil
 	}

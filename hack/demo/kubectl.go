@@ -1,9 +1,6 @@
 package main
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
 // sendByKubectl does the same with a manifest.
 func (d *demo) sendByKubectl(ctx context.Context) error {
@@ -16,10 +13,10 @@ func (d *demo) sendByKubectl(ctx context.Context) error {
 	if err := d.kubectl(ctx, "apply", "-f", manifest); err != nil {
 		return err
 	}
-	if err := d.kubectl(ctx, "wait", "--for=condition=Finished", "--timeout=120s", "-f", manifest); err != nil {
+	if err := d.kubectl(ctx, "wait", "--for=condition=Finished", "--timeout=120s", "processingjob/tube"); err != nil {
 		return err
 	}
-	fmt.Println()
+	say("kubectl get processingjobs")
 	return d.kubectl(ctx, "get", "processingjobs")
 }
 
