@@ -79,7 +79,7 @@ func (c *cluster) nodePID() int {
 	c.t.Helper()
 	var pid int
 	for line := range strings.Lines(c.ctl("status")) {
-		if _, err := fmt.Sscanf(line, "cluster: node: process %d,", &pid); err == nil {
+		if _, err := fmt.Sscanf(line, c.name+": node: process %d,", &pid); err == nil {
 			return pid
 		}
 	}

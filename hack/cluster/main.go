@@ -32,8 +32,11 @@ func main() {
 	}
 }
 
-func say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "cluster: "+format+"\n", args...)
+// say tells the person who waits what happens, in the name of the cluster.
+func say(l layout.Layout) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		fmt.Fprintf(os.Stderr, l.Name+": "+format+"\n", args...)
+	}
 }
 
 func command() *cobra.Command {
@@ -62,7 +65,7 @@ func buildCommand(where func() (layout.Layout, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return build.All(command.Context(), l, say)
+			return build.All(command.Context(), l, say(l))
 		},
 	}
 }
@@ -84,7 +87,7 @@ func upCommand(where func() (layout.Layout, error)) *cobra.Command {
 					return err
 				}
 			}
-			return host.Up(command.Context(), l, rules, say)
+			return host.Up(command.Context(), l, rules, say(l))
 		},
 	}
 	command.Flags().StringArrayVar(&forwards, "forward", nil,
@@ -105,7 +108,7 @@ func downCommand(where func() (layout.Layout, error)) *cobra.Command {
 			if err := host.Down(command.Context(), l); err != nil {
 				return err
 			}
-			say("cluster %s is down", l.Name)
+			say(l)("is down")
 			return nil
 		},
 	}
@@ -136,7 +139,7 @@ func statusCommand(where func() (layout.Layout, error)) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return host.Status(command.Context(), l, say)
+			return host.Status(command.Context(), l, say(l))
 		},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,7 +64,7 @@ func (b *builder) build(ctx context.Context, p part) error {
 		return err
 	}
 	stamp := filepath.Join(b.stamps, strings.ReplaceAll(p.name, " ", "-"))
-	fingerprint, err := b.fingerprint(dir, args)
+	fingerprint, err := b.fingerprint(dir, p.packages, args)
 	if err != nil {
 		return err
 	}
@@ -116,11 +115,18 @@ func (b *builder) arguments(ctx context.Context, dir string, p part) ([]string, 
 	return append(args, p.packages...), nil
 }
 
-// fingerprint changes with everything the part is made from: its module's files, the command and Go itself.
-func (b *builder) fingerprint(dir string, args []string) (string, error) {
+// fingerprint changes with everything the part is made from: its module's versions, those packages that are our own, the
+// command and Go itself.
+func (b *builder) fingerprint(dir string, packages, args []string) (string, error) {
 	hash := sha256.New()
 	_, _ = fmt.Fprintln(hash, b.goVersion, args) // a hash never fails to be written
-	for _, pattern := range []string{"go.mod", "go.sum", "*.go", "*/*.go"} {
+	patterns := []string{"go.mod", "go.sum"}
+	for _, name := range packages {
+		if strings.HasPrefix(name, ".") {
+			patterns = append(patterns, filepath.Join(name, "*.go"))
+		}
+	}
+	for _, pattern := range patterns {
 		names, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return "", err
@@ -193,7 +199,7 @@ func (b *builder) pack(ctx context.Context, program, image string) error {
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, name, args...)
-	command.Dir, command.Stdout, command.Stderr = dir, &stdout, io.Writer(&stderr)
+	command.Dir, command.Stdout, command.Stderr = dir, &stdout, &stderr
 	if err := command.Run(); err != nil {
 		return "", fmt.Errorf("%s: %w: %s", command, err, bytes.TrimSpace(stderr.Bytes()))
 	}

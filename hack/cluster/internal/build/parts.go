@@ -26,7 +26,7 @@ func parts(l layout.Layout) []part {
 	plugin := "github.com/containernetworking/plugins/plugins/"
 	containerd := "github.com/containerd/containerd/v2/cmd/"
 	return []part{
-		{name: "Kubernetes", module: "cluster/kubernetes", packages: []string{"."}, output: l.Program("kubernetes"),
+		{name: "Kubernetes", module: "cluster", packages: []string{"./kubernetes"}, output: l.Program("kubernetes"),
 			version: "k8s.io/kubernetes", ldflags: kubernetesVersion, links: kubernetesLinks(l),
 			slow: "about 7 minutes on 2 cores the first time"},
 		{name: "etcd", module: "cluster/tools/etcd", packages: []string{"go.etcd.io/etcd/server/v3"},

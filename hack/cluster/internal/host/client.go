@@ -96,8 +96,8 @@ func checkRunning(ctx context.Context, l layout.Layout, say Say) (bool, error) {
 	if err != nil || pid == 0 {
 		return false, err
 	}
-	if _, err := os.Stat(l.Kubeconfig()); err != nil {
-		say("cluster %s was left half-started, starting it anew", l.Name)
+	if _, err := os.Stat(l.Complete()); err != nil {
+		say("was left half-started, starting it anew")
 		return false, nil
 	}
 	c, err := newClient(l)
@@ -108,9 +108,9 @@ func checkRunning(ctx context.Context, l layout.Layout, say Say) (bool, error) {
 		if ctx.Err() != nil {
 			return false, ctx.Err()
 		}
-		say("cluster %s does not answer (%v), starting it anew", l.Name, err)
+		say("does not answer (%v), starting it anew", err)
 		return false, nil
 	}
-	say("cluster %s is running: export KUBECONFIG=%s", l.Name, l.Kubeconfig())
+	say("is running: export KUBECONFIG=%s", l.Kubeconfig())
 	return true, nil
 }

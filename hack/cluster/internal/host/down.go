@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -22,6 +23,9 @@ func Down(ctx context.Context, l layout.Layout) error {
 
 // remove needs no order: with the node's process 1 go its processes, mounts and network.
 func remove(ctx context.Context, l layout.Layout) error {
+	if err := requireState(l); err != nil {
+		return err
+	}
 	found, err := processes(l)
 	if err != nil {
 		return err
@@ -38,6 +42,23 @@ func remove(ctx context.Context, l layout.Layout) error {
 		return err
 	}
 	return leftovers(l)
+}
+
+// requireState keeps a mistyped name from deleting a folder of somebody else.
+func requireState(l layout.Layout) error {
+	entries, err := os.ReadDir(l.State())
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("state of cluster %s: %w", l.Name, err)
+	}
+	for _, part := range []string{l.Logs(), l.Config(), l.PKI(), l.Var()} {
+		if _, err := os.Stat(part); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s holds something else than a cluster; choose another cluster name", l.State())
 }
 
 // leftovers looks once more for everything a cluster consists of.

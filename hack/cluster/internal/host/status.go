@@ -33,6 +33,6 @@ func Status(ctx context.Context, l layout.Layout, say Say) error {
 	if err := c.ready(ctx); err != nil {
 		return fmt.Errorf("cluster %s runs but is not ready: %w", l.Name, err)
 	}
-	say("cluster %s is ready: export KUBECONFIG=%s", l.Name, l.Kubeconfig())
+	say("ready: export KUBECONFIG=%s", l.Kubeconfig())
 	return nil
 }

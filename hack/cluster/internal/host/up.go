@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"bricklayers.dev/bricklayers/hack/cluster/internal/addons"
@@ -57,24 +58,32 @@ func requirePrograms(l layout.Layout) error {
 	return nil
 }
 
-// giveUp removes the half-started cluster, but keeps its logs when it failed by itself.
+// giveUp removes the half-started cluster. When it failed by itself, what its programs said is kept and told.
 func giveUp(ctx context.Context, l layout.Layout, cause error, say Say) error {
-	interrupted := ctx.Err() != nil
-	if interrupted {
-		say("interrupted, removing the half-started cluster")
-		cause = ctx.Err()
-	} else {
-		kept := filepath.Join(l.Programs(), "failed-"+l.Name)
-		if err := errors.Join(os.RemoveAll(kept), os.Rename(l.Logs(), kept)); err == nil {
-			cause = fmt.Errorf("%w (its logs are in %s)", cause, kept)
-		}
+	if ctx.Err() != nil {
+		say("interrupted, removing what was started")
+		return errors.Join(ctx.Err(), remove(context.WithoutCancel(ctx), l))
 	}
-	return errors.Join(cause, remove(context.WithoutCancel(ctx), l))
+	kept := filepath.Join(l.Programs(), "failed-"+l.Name)
+	if said, err := os.ReadFile(l.Log("node")); err == nil {
+		say("the node said last:\n%s", lastLines(said, 10))
+	}
+	if err := errors.Join(os.RemoveAll(kept), os.CopyFS(kept, os.DirFS(l.Logs()))); err != nil {
+		cause = errors.Join(cause, fmt.Errorf("keep the logs: %w", err))
+	} else {
+		cause = fmt.Errorf("%w (the logs are kept in %s)", cause, kept)
+	}
+	return errors.Join(cause, remove(ctx, l))
+}
+
+func lastLines(text []byte, count int) string {
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return strings.Join(lines[max(0, len(lines)-count):], "\n")
 }
 
 func start(ctx context.Context, l layout.Layout, say Say) error {
 	begin := time.Now()
-	say("starting cluster %s, which takes about 20 seconds", l.Name)
+	say("starting, which takes about 15 seconds")
 	pid, index, err := startNode(l)
 	if err != nil {
 		return err
@@ -110,7 +119,10 @@ func start(ctx context.Context, l layout.Layout, say Say) error {
 	}); err != nil {
 		return err
 	}
-	say("cluster %s is up after %.0f s: export KUBECONFIG=%s", l.Name, time.Since(begin).Seconds(), l.Kubeconfig())
+	if err := os.WriteFile(l.Complete(), nil, 0o644); err != nil {
+		return err
+	}
+	say("up after %.0f s: export KUBECONFIG=%s", time.Since(begin).Seconds(), l.Kubeconfig())
 	return nil
 }
 
@@ -157,7 +169,7 @@ func startForwards(l layout.Layout, rules []forward.Rule, say Say) error {
 			return err
 		}
 		if started {
-			say("http://%s leads to service %s/%s", rule.Listen, rule.Namespace, rule.Service)
+			say("%s leads to port %d of service %s/%s", rule.Listen, rule.Port, rule.Namespace, rule.Service)
 		}
 	}
 	return nil

@@ -53,6 +53,9 @@ func (l Layout) State() string { return filepath.Join(l.Bin(), l.Name) }
 // Kubeconfig holds the administrator's credentials.
 func (l Layout) Kubeconfig() string { return filepath.Join(l.State(), "kubeconfig") }
 
+// Complete is a file that exists once the cluster was started to the end.
+func (l Layout) Complete() string { return filepath.Join(l.State(), "complete") }
+
 // PKI is the folder of keys and certificates.
 func (l Layout) PKI() string { return filepath.Join(l.State(), "pki") }
 

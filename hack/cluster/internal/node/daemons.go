@@ -1,10 +1,7 @@
 package node
 
 import (
-	"context"
-	"net"
 	"path/filepath"
-	"time"
 
 	"bricklayers.dev/bricklayers/hack/cluster/internal/layout"
 )
@@ -14,7 +11,7 @@ type daemon struct {
 	name  string
 	path  string
 	args  []string
-	after string // unix socket or TCP address that must answer before the daemon is started; empty: at once
+	after string // what must answer before the daemon is started, see waitFor; empty: nothing
 }
 
 const etcdAddress = "127.0.0.1:2379" // on the node's own loopback device, which no pod can reach
@@ -22,7 +19,7 @@ const etcdAddress = "127.0.0.1:2379" // on the node's own loopback device, which
 // daemons lists what the node runs. Requests per second are generous because tests create objects by the thousand, and
 // nothing elects a leader because there is never a second one.
 func daemons(l layout.Layout, a layout.Addresses) []daemon {
-	api := net.JoinHostPort(a.Node.String(), "6443")
+	api := a.APIServer() + "/readyz"
 	program := func(name, after string, args ...string) daemon {
 		return daemon{name: name, path: l.Program(name), args: args, after: after}
 	}
@@ -77,27 +74,5 @@ func apiServerFlags(l layout.Layout, a layout.Addresses) []string {
 		"--audit-policy-file=" + filepath.Join(l.Config(), "audit-policy.yaml"),
 		"--audit-log-path=" + filepath.Join(l.Logs(), "audit.log"),
 		"--audit-log-maxsize=200", "--audit-log-maxbackup=5", // MiB each
-	}
-}
-
-// waitFor returns once something listens at the address.
-func waitFor(ctx context.Context, address string) error {
-	network := "tcp"
-	if filepath.IsAbs(address) {
-		network = "unix"
-	}
-	var dialer net.Dialer
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		connection, err := dialer.DialContext(ctx, network, address)
-		if err == nil {
-			return connection.Close()
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticker.C:
-		}
 	}
 }

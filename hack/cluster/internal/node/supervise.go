@@ -1,9 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/exec"
@@ -46,7 +48,8 @@ func (s *supervisor) run(ctx context.Context, list []daemon) {
 func (s *supervisor) keep(ctx context.Context, d daemon) {
 	for {
 		if d.after != "" {
-			if err := waitFor(ctx, d.after); err != nil {
+			if err := waitFor(ctx, s.layout, d.after); err != nil {
+				log.Printf("%s is not started: %v", d.name, err)
 				return
 			}
 		}
@@ -58,8 +61,8 @@ func (s *supervisor) keep(ctx context.Context, d daemon) {
 			case <-ctx.Done():
 				return
 			case status := <-exit:
-				log.Printf("%s ended (%s), its last words are in %s; starting it again", d.name, describe(status),
-					s.layout.Log(d.name))
+				log.Printf("%s ended (%s), starting it again; its last words: %s", d.name, describe(status),
+					lastLine(s.layout.Log(d.name)))
 			}
 		}
 		select {
@@ -107,6 +110,26 @@ func (s *supervisor) reap() {
 			delete(s.exits, pid)
 		}
 	}
+}
+
+// lastLine returns what a program said last, as far as that can be told.
+func lastLine(file string) string {
+	const enough = 2000 // bytes
+	output, err := os.Open(file)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = output.Close() }()
+	size, err := output.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err.Error()
+	}
+	tail, err := io.ReadAll(io.NewSectionReader(output, max(0, size-enough), enough))
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(tail), []byte("\n"))
+	return string(lines[len(lines)-1])
 }
 
 func describe(status syscall.WaitStatus) string {
