@@ -85,6 +85,23 @@ func Resolve(processor *v1alpha1.Processor, given map[string]string) ([]Value, e
 	return values, nil
 }
 
+// Check is Resolve for parameters of which more may follow: one that is not set yet is no error.
+func Check(processor *v1alpha1.Processor, given map[string]string) error {
+	problems := unknown(processor, given)
+	for i := range processor.Spec.Parameters {
+		p := &processor.Spec.Parameters[i]
+		if text, set := given[p.Name]; set {
+			if message := check(p, text); message != "" {
+				problems = append(problems, Problem{p.Name, message})
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return &InvalidError{problems}
+	}
+	return nil
+}
+
 func unknown(processor *v1alpha1.Processor, given map[string]string) []Problem {
 	var known []string
 	for _, p := range processor.Spec.Parameters {

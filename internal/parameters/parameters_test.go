@@ -123,6 +123,17 @@ func TestResolveNamesEverythingThatIsWrong(t *testing.T) {
 	}
 }
 
+func TestCheckWaitsForWhatIsNotSet(t *testing.T) {
+	if err := Check(brick(multiplier, label), map[string]string{"multiplier": "1.1"}); err != nil {
+		t.Error(err)
+	}
+	for _, given := range []map[string]string{{"multiplier": "2"}, {"unheard": "2"}} {
+		if err := Check(brick(multiplier, label), given); err == nil {
+			t.Errorf("%v passed", given)
+		}
+	}
+}
+
 func TestEnvName(t *testing.T) {
 	for name, want := range map[string]string{
 		"multiplier": "PARAM_MULTIPLIER", "startLayer": "PARAM_START_LAYER", "aBC": "PARAM_A_B_C", "layer2Top": "PARAM_LAYER2_TOP",

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/cleanup"
+	"bricklayers.dev/bricklayers/internal/gateway"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/version"
+)
+
+// serve runs both ports and the cleanup service until the context ends.
+func serve(ctx context.Context, o *options, config *rest.Config) error {
+	store, err := storage.Open(ctx, o.bucket)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	mgr, live, err := newManager(o, config)
+	if err != nil {
+		return err
+	}
+	gatewayMetrics := metrics.NewGateway(ctrlmetrics.Registry, gateway.ValidationReasons())
+	synced, err := watch(ctx, mgr)
+	if err != nil {
+		return err
+	}
+	g := gateway.New(o.gateway, mgr.GetCache(), synced, live, store, gatewayMetrics)
+	var metricsHandler http.Handler
+	if o.metricsAddress == "" {
+		metricsHandler = promhttp.HandlerFor(ctrlmetrics.Registry, promhttp.HandlerOpts{})
+	}
+	leader := &cleanup.Leader{Config: config, Sweeper: &cleanup.Sweeper{
+		Options: o.cleanup, Store: store, Jobs: live, Metrics: gatewayMetrics, Now: time.Now,
+	}}
+	if o.leaderElect {
+		leader.Namespace = o.leaseNamespace
+	}
+	if err := mgr.Add(leader); err != nil {
+		return err
+	}
+	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.gateway.Namespace)
+	return runAll(ctx, mgr,
+		&gateway.Server{Name: "api", Address: o.address, Handler: g.Handler(metricsHandler)},
+		&gateway.Server{Name: "pods", Address: o.podAddress, Handler: g.PodHandler()},
+	)
+}
+
+// runAll runs the manager for as long as a server has requests in flight. The servers are none of the manager's, which
+// would start them only once its cache is filled: until then they answer that they are not ready.
+func runAll(ctx context.Context, mgr ctrl.Manager, servers ...*gateway.Server) error {
+	group, ctx := errgroup.WithContext(log.IntoContext(ctx, ctrl.Log))
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var inFlight sync.WaitGroup
+	for _, server := range servers {
+		inFlight.Add(1)
+		group.Go(func() error {
+			defer inFlight.Done()
+			return server.Start(ctx)
+		})
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		inFlight.Wait()
+		stop()
+		return nil
+	})
+	group.Go(func() error { return mgr.Start(behind) })
+	return group.Wait()
+}
+
+// newManager makes the manager that holds the cache, and a client that reads past it.
+func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, nil, err
+		}
+	}
+	config.QPS = -1 // every request of ours answers one of a client, and the API server has its own fairness
+	metricsAddress := o.metricsAddress
+	if metricsAddress == "" {
+		metricsAddress = "0"
+	}
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultNamespaces: map[string]cache.Config{o.gateway.Namespace: {}},
+			DefaultTransform:  cache.TransformStripManagedFields(),
+		},
+		Metrics:                server.Options{BindAddress: metricsAddress},
+		HealthProbeBindAddress: "0", // served with the API
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("set up the manager: %w", err)
+	}
+	live, err := client.New(config, client.Options{Scheme: scheme, Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	if err != nil {
+		return nil, nil, fmt.Errorf("set up the client: %w", err)
+	}
+	return mgr, live, nil
+}
+
+// watch has the cache hold what the gateway reads, and returns whether it does yet.
+func watch(ctx context.Context, mgr ctrl.Manager) (synced func() bool, err error) {
+	var informers []cache.Informer
+	for _, object := range []client.Object{&v1alpha1.ProcessingJob{}, &v1alpha1.Processor{}} {
+		informer, err := mgr.GetCache().GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		if err != nil {
+			return nil, fmt.Errorf("watch %T: %w", object, err)
+		}
+		informers = append(informers, informer)
+	}
+	var done atomic.Bool
+	return func() bool {
+		for _, informer := range informers {
+			if !done.Load() && !informer.HasSynced() {
+				return false
+			}
+		}
+		done.Store(true)
+		return true
+	}, nil
+}

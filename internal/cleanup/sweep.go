@@ -1,0 +1,184 @@
+// Package cleanup deletes bytes that nothing refers to any more: files of jobs that are gone, of uploads that never
+// became a job, and what attempts left that did not win. It never touches what a job refers to, nor anything young.
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/storage"
+)
+
+// Options are the settings of the cleanup service.
+type Options struct {
+	Interval time.Duration // between the starts of two sweeps
+	// GracePeriod is the age below which nothing is deleted. It must be longer than an upload may take: until its job
+	// is made, a file is referred to by nothing.
+	GracePeriod time.Duration
+	DryRun      bool // only say what would be deleted
+}
+
+// deletesPerSecond keeps a sweep from crowding out uploads and downloads.
+const deletesPerSecond = 200
+
+// Sweeper is the cleanup service. One of all gateways runs it at a time.
+type Sweeper struct {
+	Options
+	Store   *storage.Store
+	Jobs    client.Reader // reads past the cache: a job that is missing in an old list is no reason to delete its files
+	Metrics *metrics.Gateway
+	Now     func() time.Time
+}
+
+// Run sweeps at once and then on the interval, until the context ends.
+func (s *Sweeper) Run(ctx context.Context) {
+	ticker := time.NewTicker(s.Interval)
+	defer ticker.Stop()
+	for {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "a sweep ended early; the next one goes over everything again")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Sweep goes over the bucket once. It goes on after an object that cannot be judged or deleted, and counts it as an
+// error; it returns an error when it could not go over all of it.
+func (s *Sweeper) Sweep(ctx context.Context) error {
+	s.Metrics.CleanupRuns.Inc()
+	pass := &pass{Sweeper: s, oldest: s.Now().Add(-s.GracePeriod), limiter: rate.NewLimiter(deletesPerSecond, deletesPerSecond)}
+	err := s.Store.Walk(ctx, func(object storage.Listed) error { return pass.visit(ctx, object) })
+	if err != nil {
+		s.Metrics.CleanupErrors.Inc()
+		return err
+	}
+	s.Metrics.DiskUsage.Set(float64(pass.kept))
+	log.FromContext(ctx).Info("swept", "deleted", pass.deleted, "bytesFreed", pass.freed, "bytesKept", pass.kept, "dryRun", s.DryRun)
+	return nil
+}
+
+// pass is one sweep under way. A bucket is walked namespace by namespace, so it knows the jobs of one at a time.
+type pass struct {
+	*Sweeper
+	oldest  time.Time // what is younger stays
+	limiter *rate.Limiter
+
+	namespace string
+	jobs      *jobs
+
+	deleted, freed, kept int64
+}
+
+func (p *pass) visit(ctx context.Context, object storage.Listed) error {
+	doomed := false
+	if object.ModTime.Before(p.oldest) {
+		var err error
+		if doomed, err = p.unreferenced(ctx, object.Key); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			p.Metrics.CleanupErrors.Inc()
+			log.FromContext(ctx).Error(err, "cannot tell whether an object is referred to; it stays", "key", object.Key)
+		}
+	}
+	if !doomed {
+		p.kept += object.Size
+		return nil
+	}
+	return p.delete(ctx, object)
+}
+
+func (p *pass) delete(ctx context.Context, object storage.Listed) error {
+	logger := log.FromContext(ctx).WithValues("key", object.Key, "bytes", object.Size)
+	if p.DryRun {
+		logger.Info("would delete")
+		p.kept += object.Size
+		return nil
+	}
+	if err := p.limiter.Wait(ctx); err != nil {
+		return err
+	}
+	switch err := p.Store.Delete(ctx, object.Key); {
+	case errors.Is(err, storage.ErrNotFound): // somebody was faster
+	case err != nil:
+		p.Metrics.CleanupErrors.Inc()
+		p.kept += object.Size
+		logger.Error(err, "failed to delete")
+	default:
+		logger.V(1).Info("deleted")
+		p.deleted++
+		p.freed += object.Size
+		p.Metrics.CleanupFiles.Inc()
+		p.Metrics.CleanupBytes.Add(float64(object.Size))
+	}
+	return nil
+}
+
+// unreferenced tells whether an old object is of no use to anybody. When in doubt it is.
+func (p *pass) unreferenced(ctx context.Context, key string) (bool, error) {
+	place := storage.Locate(key)
+	switch place.Kind {
+	case storage.PlaceUnknown:
+		return false, nil
+	case storage.PlaceProbe, storage.PlaceJunk:
+		return true, nil
+	}
+	if p.jobs == nil || p.namespace != place.Namespace {
+		listed, err := listJobs(ctx, p.Jobs, place.Namespace)
+		if err != nil {
+			return false, err
+		}
+		p.jobs, p.namespace = listed, place.Namespace
+	}
+	if place.Kind == storage.PlaceInput {
+		return p.inputUnreferenced(ctx, place)
+	}
+	job, exists := p.jobs.byUID[place.Job]
+	if !exists {
+		return true, nil // a UID is never used again
+	}
+	if place.Kind == storage.PlaceResult || !job.finished {
+		return false, nil
+	}
+	return p.outputUnreferenced(ctx, place)
+}
+
+// inputUnreferenced asks the API server again: the same name can be used again, by a repeated upload.
+func (p *pass) inputUnreferenced(ctx context.Context, place storage.Place) (bool, error) {
+	if job, exists := p.jobs.byName[place.Job]; exists {
+		return job.upload != place.File, nil
+	}
+	err := p.Jobs.Get(ctx, client.ObjectKey{Namespace: place.Namespace, Name: place.Job}, &v1alpha1.ProcessingJob{})
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("get ProcessingJob %s/%s: %w", place.Namespace, place.Job, err)
+	}
+	return false, nil
+}
+
+// outputUnreferenced looks at the result of a finished job.
+func (p *pass) outputUnreferenced(ctx context.Context, place storage.Place) (bool, error) {
+	manifest, err := p.Store.Result(ctx, place.Namespace, place.Job)
+	if errors.Is(err, storage.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return manifest.PodUID != place.Pod || manifest.File(place.File) == nil, nil
+}

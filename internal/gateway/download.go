@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/storage"
+)
+
+// download hands a job's result out: its only file, or the one that ?file= names.
+func (g *Gateway) download(w http.ResponseWriter, r *http.Request) error {
+	rec := &recorder{ResponseWriter: w}
+	err := g.sendResult(rec, r)
+	if r.Method != http.MethodHead { // HEAD asks about a file without taking it
+		g.countDownload(rec.status, err, r.Context().Err())
+	}
+	return err
+}
+
+// countDownload raises the download metrics. What is the gateway's fault or only a question is in none of them.
+func (g *Gateway) countDownload(status int, err, interrupted error) {
+	switch reasonOf(err) {
+	case "":
+		if (status == http.StatusOK || status == http.StatusPartialContent) && interrupted == nil {
+			g.metrics.Downloads.WithLabelValues(metrics.DownloadSuccess).Inc()
+		}
+	case reasonJobNotFound, reasonNoSuchFile:
+		g.metrics.Downloads.WithLabelValues(metrics.DownloadFailedNotFound).Inc()
+	case reasonNotReady, reasonJobFailed:
+		g.metrics.Downloads.WithLabelValues(metrics.DownloadFailedNotReady).Inc()
+	case reasonFileMissing:
+		g.metrics.Downloads.WithLabelValues(metrics.DownloadFailedFileMissing).Inc()
+	}
+}
+
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return asProblem(err).Reason
+}
+
+func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
+	job, err := g.job(r.Context(), r.PathValue("job_id"))
+	if err != nil {
+		return err
+	}
+	if err := downloadable(job); err != nil {
+		return err
+	}
+	manifest, err := g.store.Result(r.Context(), job.Namespace, string(job.UID))
+	if errors.Is(err, storage.ErrNotFound) {
+		return gone(job).because(err)
+	}
+	if err != nil {
+		return storageProblem(err)
+	}
+	file, err := choose(job, manifest, r.URL.Query().Get("file"))
+	if err != nil {
+		return err
+	}
+	object, err := g.store.Open(r.Context(), storage.OutputKey(job.Namespace, string(job.UID), manifest.PodUID, file.Name))
+	if errors.Is(err, storage.ErrNotFound) {
+		return gone(job).because(err)
+	}
+	if err != nil {
+		return storageProblem(err)
+	}
+	defer object.Close()
+	if object.Size != file.Size { // cut by whatever holds the bucket; half a print is worse than none
+		return gone(job).because(errors.New("size differs from the manifest's"))
+	}
+	serve(w, r, object, file.Name, file.SHA256)
+	return nil
+}
+
+// serve sends a file with ranges and conditions. Its digest is its ETag: it says which content it is on every replica.
+func serve(w http.ResponseWriter, r *http.Request, object *storage.Object, name, sha256 string) {
+	header := w.Header()
+	header.Set("ETag", `"`+sha256+`"`)
+	header.Set("Content-Type", "application/octet-stream")
+	header.Set("Cache-Control", "private, no-cache")
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	http.ServeContent(w, r, "", object.ModTime, object)
+}
+
+// downloadable says why a job has nothing to download, or nil.
+func downloadable(job *v1alpha1.ProcessingJob) error {
+	switch phase := job.Status.Phase; {
+	case phase == v1alpha1.PhaseCompleted:
+		return nil
+	case phase.Finished():
+		return fail(http.StatusConflict, reasonJobFailed,
+			"the job ended without a result: %s", strings.Join([]string{job.Status.Reason, job.Status.Message}, ": "))
+	default:
+		return fail(http.StatusConflict, reasonNotReady, "the job is %s; ask %s when it is done", phase, statusPath(job.Name))
+	}
+}
+
+func choose(job *v1alpha1.ProcessingJob, manifest *storage.Manifest, name string) (*storage.File, error) {
+	if name == "" && len(manifest.Files) == 1 {
+		return &manifest.Files[0], nil
+	}
+	names := make([]string, len(manifest.Files))
+	for i, f := range manifest.Files {
+		names[i] = f.Name
+	}
+	if name == "" {
+		return nil, fail(http.StatusConflict, reasonChooseFile,
+			"the result has %d files; choose one with ?file=: %s", len(names), strings.Join(names, ", "))
+	}
+	if file := manifest.File(name); file != nil {
+		return file, nil
+	}
+	return nil, fail(http.StatusNotFound, reasonNoSuchFile,
+		"the result of job %s has no file %q; it has %s", job.Name, name, strings.Join(names, ", "))
+}
+
+func gone(job *v1alpha1.ProcessingJob) *problem {
+	return fail(http.StatusGone, reasonFileMissing, "the result of job %s is not in the storage any more; upload the file again", job.Name)
+}

@@ -1,0 +1,155 @@
+// Package gateway is the HTTP side of Bricklayers: it takes files into the bucket, makes a ProcessingJob of each, tells
+// what became of it and hands the result out. On a second port it serves the jobs' pods. It never creates or changes a
+// workload.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/storage"
+)
+
+// Options are the gateway's settings.
+type Options struct {
+	Namespace        string // where jobs are made and Processors are looked up
+	DefaultProcessor string // of an upload that names none
+	MaxUploadSize    int64  // bytes
+	MaxOutputSize    int64  // bytes, of one output file
+	// UploadTimeout is how long one upload may take. The sweep's grace period must be longer, or it could take a file
+	// for left over while its job is being made.
+	UploadTimeout time.Duration
+}
+
+// Gateway serves people and pods.
+type Gateway struct {
+	Options
+	cached  client.Reader // may be a moment behind
+	live    client.Client
+	store   *storage.Store
+	metrics *metrics.Gateway
+	misses  *rate.Limiter
+	pods    *podIdentities
+	ready   *readiness
+}
+
+// New makes a gateway. cached reads Processors and ProcessingJobs of the namespace from memory, synced tells whether it
+// has them yet; live goes to the API server.
+func New(o Options, cached client.Reader, synced func() bool, live client.Client, store *storage.Store,
+	m *metrics.Gateway,
+) *Gateway {
+	return &Gateway{
+		Options: o,
+		cached:  cached,
+		live:    live,
+		store:   store,
+		metrics: m,
+		misses:  rate.NewLimiter(50, 100),
+		pods:    newPodIdentities(live),
+		ready:   &readiness{synced: synced, probe: store.Probe},
+	}
+}
+
+var validationReason = map[string]bool{}
+
+func init() {
+	for _, reason := range ValidationReasons() {
+		validationReason[reason] = true
+	}
+}
+
+// ValidationReasons is the closed list of upload_validation_failures_total{reason}.
+func ValidationReasons() []string { return slices.Concat(uploadReasons, contentReasons) }
+
+// Handler serves people. metricsHandler is served at /metrics unless it is nil.
+func (g *Gateway) Handler(metricsHandler http.Handler) http.Handler {
+	rt := newRouter(g.metrics)
+	rt.handle("POST /api/v1/upload", g.upload, 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
+	rt.handle("GET /api/v1/status/{job_id}", g.status, 200, 304, 404, 500, 503)
+	rt.handle("GET /api/v1/download/{job_id}", g.download, 200, 206, 304, 404, 409, 410, 416, 500, 503)
+	rt.handle("GET /healthz", healthz, 200)
+	rt.handle("GET /readyz", g.ready.serve, 200, 503)
+	if metricsHandler != nil {
+		rt.handle("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
+			metricsHandler.ServeHTTP(w, r)
+			return nil
+		}, 200)
+	}
+	return secure(rt)
+}
+
+// PodHandler serves the jobs' pods.
+func (g *Gateway) PodHandler() http.Handler {
+	rt := newRouter(g.metrics)
+	rt.handle("GET /pod/v1/input", g.podInput, 200, 401, 403, 410, 500, 503)
+	rt.handle("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)
+	rt.handle("POST /pod/v1/commit", g.podCommit, 200, 401, 403, 409, 500, 503)
+	return rt
+}
+
+// secure keeps web pages of other origins from using a browser's access to the gateway, and browsers from guessing at
+// what a file is.
+func secure(next http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(http.StatusForbidden, reasonCrossOrigin, "a page of another origin may not do this").write(w)
+	}))
+	checked := protection.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		checked.ServeHTTP(w, r)
+	})
+}
+
+// job finds a job by its id, which is its name.
+func (g *Gateway) job(ctx context.Context, id string) (*v1alpha1.ProcessingJob, error) {
+	job := &v1alpha1.ProcessingJob{}
+	err := g.find(ctx, id, job)
+	if apierrors.IsNotFound(err) {
+		return nil, fail(http.StatusNotFound, reasonJobNotFound,
+			"there is no job %q; it may have expired, its files are gone then too", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return job, nil
+}
+
+// find looks into the cache, and past it for what is too new to be there: a job that was made through another replica a
+// moment ago. Misses are limited, because anybody can ask for names that do not exist.
+func (g *Gateway) find(ctx context.Context, name string, into client.Object) error {
+	key := client.ObjectKey{Namespace: g.Namespace, Name: name}
+	if len(validation.IsDNS1123Subdomain(name)) > 0 {
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("").GroupResource(), name)
+	}
+	err := g.cached.Get(ctx, key, into)
+	if !apierrors.IsNotFound(err) {
+		return asClusterProblem(err)
+	}
+	if !g.misses.Allow() {
+		return fail(http.StatusTooManyRequests, reasonTooManyRequests,
+			"too many requests for what does not exist; try again").after(time.Second)
+	}
+	err = g.live.Get(ctx, key, into)
+	if apierrors.IsNotFound(err) {
+		return err
+	}
+	return asClusterProblem(err)
+}
+
+func asClusterProblem(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return clusterProblem(err)
+}

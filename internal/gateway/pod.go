@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+
+	"bricklayers.dev/bricklayers/internal/filename"
+	"bricklayers.dev/bricklayers/internal/podapi"
+	"bricklayers.dev/bricklayers/internal/storage"
+)
+
+// podInput sends a pod the uploaded file of its job.
+func (g *Gateway) podInput(w http.ResponseWriter, r *http.Request) error {
+	pod, err := g.pods.of(r)
+	if err != nil {
+		return err
+	}
+	job, err := g.podsJob(r.Context(), pod)
+	if err != nil {
+		return err
+	}
+	upload := job.Spec.Input.Upload
+	if upload == nil {
+		return fail(http.StatusGone, reasonFileMissing, "the input of job %s is no upload", job.Name)
+	}
+	object, err := g.store.Open(r.Context(), storage.InputKey(job.Namespace, job.Name, string(upload.Name)))
+	if errors.Is(err, storage.ErrNotFound) {
+		return fail(http.StatusGone, reasonFileMissing,
+			"the uploaded file %q of job %s is not in the storage; upload it again", upload.Name, job.Name).because(err)
+	}
+	if err != nil {
+		return storageProblem(err)
+	}
+	defer object.Close()
+	serve(w, r, object, string(upload.Name), string(upload.SHA256))
+	return nil
+}
+
+// podOutput stores one output file of a pod. A repeated request takes the place of the first.
+func (g *Gateway) podOutput(w http.ResponseWriter, r *http.Request) error {
+	pod, err := g.pods.of(r)
+	if err != nil {
+		return err
+	}
+	name := r.PathValue("name")
+	if err := filename.Check(name); err != nil {
+		return fail(http.StatusBadRequest, reasonBadName, "the name of an output file %v", err)
+	}
+	writer, err := g.store.Replace(r.Context(), storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, name))
+	if err != nil {
+		return storageProblem(err)
+	}
+	defer writer.Abort()
+	body, stop := g.paced(w, r)
+	defer stop()
+	file, err := copyOutput(writer, body, g.MaxOutputSize)
+	if err != nil {
+		return err
+	}
+	stop()
+	if err := writer.Commit(); err != nil {
+		return storageProblem(err)
+	}
+	file.Name = name
+	writeJSON(w, http.StatusOK, "application/json", file)
+	return nil
+}
+
+func copyOutput(sink io.Writer, body io.Reader, limit int64) (*podapi.File, error) {
+	hash := sha256.New()
+	size := int64(0)
+	chunk := chunks.Get().(*[128 << 10]byte)
+	defer chunks.Put(chunk)
+	for {
+		n, readErr := fill(body, chunk[:])
+		if size += int64(n); size > limit {
+			return nil, fail(http.StatusRequestEntityTooLarge, reasonOutputTooBig,
+				"an output file is larger than the %d bytes allowed", limit)
+		}
+		hash.Write(chunk[:n])
+		if _, err := sink.Write(chunk[:n]); err != nil {
+			return nil, storageProblem(err)
+		}
+		if errors.Is(readErr, io.EOF) {
+			return &podapi.File{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
+		}
+		if readErr != nil {
+			return nil, bodyProblem(readErr)
+		}
+	}
+}
+
+const maxCommitBytes = 1 << 20
+
+// podCommit makes a pod's outputs the result of its job, if it has none, and writes that to the job's status.
+func (g *Gateway) podCommit(w http.ResponseWriter, r *http.Request) error {
+	pod, err := g.pods.of(r)
+	if err != nil {
+		return err
+	}
+	commit := &podapi.Commit{}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCommitBytes)).Decode(commit); err != nil {
+		return fail(http.StatusBadRequest, reasonBadCommit, "the commit cannot be read: %v", err)
+	}
+	if err := g.checkCommit(r.Context(), pod, commit); err != nil {
+		return err
+	}
+	manifest, err := g.commitResult(r.Context(), pod, commit)
+	if err != nil {
+		return err
+	}
+	if err := g.recordResult(r.Context(), pod, manifest); err != nil {
+		return err
+	}
+	if manifest.PodUID != pod.PodUID {
+		return fail(http.StatusConflict, podapi.ReasonAlreadyCommitted, "another pod of the job was first; its result stands")
+	}
+	writeJSON(w, http.StatusOK, "application/json", struct{}{})
+	return nil
+}

@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"os"
+	"sync"
+)
+
+// received is what is known of a file once its bytes went by.
+type received struct {
+	size    int64
+	sha256  string
+	content *contentCheck
+}
+
+// verdict is what the content check says for a processor that accepts these formats.
+func (r *received) verdict(formats []string) error {
+	if r.content == nil || len(formats) == 0 {
+		return nil
+	}
+	return r.content.verdict(formats)
+}
+
+// chunks are reused by uploads, so that memory depends on how many are under way and on nothing else.
+var chunks = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
+// receive streams the file into the bucket, or, when its job exists already, past a hash only, to see whether it is the
+// same file.
+func (u *upload) receive(body io.Reader) error {
+	sink := io.Discard
+	if u.existing == nil {
+		var err error
+		u.writer, err = u.gateway.store.Create(u.ctx, u.inputKey())
+		if err != nil {
+			return storageProblem(err)
+		}
+		sink = u.writer
+	}
+	u.content = newContentCheck()
+	hash := sha256.New()
+	chunk := chunks.Get().(*[128 << 10]byte)
+	defer chunks.Put(chunk)
+	for {
+		n, readErr := fill(body, chunk[:])
+		u.size += int64(n)
+		if limit := u.limit(); u.size > limit {
+			return tooLarge(limit)
+		}
+		hash.Write(chunk[:n])
+		u.content.Write(chunk[:n])
+		if u.processor != nil {
+			if err := u.content.early(u.processor.Spec.Accepts.Formats); err != nil {
+				return err
+			}
+		}
+		if _, err := sink.Write(chunk[:n]); err != nil {
+			return storageProblem(err)
+		}
+		if errors.Is(readErr, io.EOF) {
+			u.sha256 = hex.EncodeToString(hash.Sum(nil))
+			return nil
+		}
+		if readErr != nil {
+			return bodyProblem(readErr)
+		}
+	}
+}
+
+// fill reads until the buffer is full. Unlike io.ReadFull it tells the end from a body that was cut.
+func fill(r io.Reader, p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var m int
+		m, err = r.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// bodyProblem turns an error in reading the request into an answer, which reaches only a client that is still there.
+func bodyProblem(err error) error {
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		return tooLarge(tooLong.Limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fail(http.StatusRequestTimeout, reasonTooSlow, "the file came too slowly; nothing of it was kept").because(err)
+	case errors.Is(err, multipart.ErrMessageTooLarge):
+		return fail(http.StatusBadRequest, reasonBadForm, "a part of the form has too many or too long headers").because(err)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fail(http.StatusBadRequest, reasonInterrupted, "the body ended early; nothing of the file was kept").because(err)
+	}
+	return fail(http.StatusBadRequest, reasonInterrupted, "the body could not be read: %v", err).because(err)
+}

@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"bricklayers.dev/bricklayers/internal/metrics"
+)
+
+// handler is an http.Handler that returns what is wrong instead of writing it. After it has written it returns an error
+// only for the log.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// router is a ServeMux whose routes are counted under their patterns and answer errors as problems.
+type router struct {
+	mux     *http.ServeMux
+	metrics *metrics.Gateway
+	other   map[string]*metrics.Route // by method, for paths that are no route
+}
+
+var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+
+const (
+	otherEndpoint = "other" // label of what matches no route: a path from outside is never a label
+	otherMethod   = "OTHER"
+)
+
+func newRouter(m *metrics.Gateway) *router {
+	rt := &router{mux: http.NewServeMux(), metrics: m, other: map[string]*metrics.Route{}}
+	for _, method := range append(slices.Clone(methods), otherMethod) {
+		rt.other[method] = m.Route(method, otherEndpoint)
+	}
+	return rt
+}
+
+// handle adds a route ("GET /api/v1/status/{job_id}") with the statuses it usually answers.
+func (rt *router) handle(pattern string, h handler, statuses ...int) {
+	method, path, _ := strings.Cut(pattern, " ")
+	routes := map[string]*metrics.Route{method: rt.metrics.Route(method, path, statuses...)}
+	if method == http.MethodGet { // ServeMux lets HEAD in, too
+		routes[http.MethodHead] = rt.metrics.Route(http.MethodHead, path)
+	}
+	rt.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		observe(w, r, routes[r.Method], h)
+	})
+}
+
+func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := rt.mux.Handler(r); pattern != "" {
+		rt.mux.ServeHTTP(w, r)
+		return
+	}
+	route, ok := rt.other[r.Method]
+	if !ok {
+		route = rt.other[otherMethod]
+	}
+	observe(w, r, route, rt.noRoute)
+}
+
+// noRoute says in a problem what ServeMux says in plain text.
+func (rt *router) noRoute(w http.ResponseWriter, r *http.Request) error {
+	var allowed []string
+	for _, method := range methods {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := rt.mux.Handler(probe); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		return fail(http.StatusNotFound, reasonNotFound, "there is nothing at this address; POST /api/v1/upload takes files")
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return fail(http.StatusMethodNotAllowed, reasonMethodNotAllowed, "this address takes %s", strings.Join(allowed, ", "))
+}
+
+// observe runs a handler, answers its error and counts the request.
+func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h handler) {
+	started := time.Now()
+	rec := &recorder{ResponseWriter: w}
+	defer func() { // also when the handler panics: net/http logs it and closes the connection
+		status := rec.status
+		if status == 0 {
+			status = http.StatusInternalServerError
+		}
+		route.Observe(status, time.Since(started).Seconds())
+	}()
+	err := h(rec, r)
+	if err == nil {
+		if rec.status == 0 {
+			rec.status = http.StatusOK // an empty answer
+		}
+		return
+	}
+	p := asProblem(err)
+	logger := log.FromContext(r.Context()).WithValues("method", r.Method, "route", r.Pattern, "reason", p.Reason)
+	switch {
+	case p.Status < 500 || errors.Is(err, r.Context().Err()):
+		logger.V(1).Info("refused", "status", p.Status, "detail", p.Detail, "cause", p.cause)
+	default:
+		logger.Error(p.cause, "failed", "status", p.Status)
+	}
+	if rec.status == 0 {
+		p.write(rec)
+	}
+}
+
+// recorder remembers the status. It hands ReadFrom on, so that files are still sent by the kernel.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		rec.status = status
+	}
+	rec.ResponseWriter.WriteHeader(status)
+}
+
+func (rec *recorder) Write(p []byte) (int, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	return rec.ResponseWriter.Write(p)
+}
+
+func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	return io.Copy(rec.ResponseWriter, r)
+}
+
+// Unwrap is for http.ResponseController.
+func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// jobView is a job as clients see it.
+type jobView struct {
+	JobID      string            `json:"job_id"`
+	Status     v1alpha1.Phase    `json:"status"`
+	Reason     string            `json:"reason,omitempty"`
+	Message    string            `json:"message,omitempty"`
+	Processor  string            `json:"processor"`
+	Parameters map[string]string `json:"parameters,omitempty"`
+	Priority   int32             `json:"priority"`
+	Attempts   int32             `json:"attempts"`
+	CreatedAt  time.Time         `json:"created_at"`
+	StartedAt  *time.Time        `json:"started_at,omitempty"`
+	FinishedAt *time.Time        `json:"finished_at,omitempty"`
+	Input      *fileView         `json:"input,omitempty"`
+	Output     []fileView        `json:"output,omitempty"`
+	Links      links             `json:"links"`
+}
+
+type fileView struct {
+	Name     string `json:"name"`
+	Size     int64  `json:"size"` // bytes
+	SHA256   string `json:"sha256"`
+	Download string `json:"download,omitempty"`
+}
+
+type links struct {
+	Status   string `json:"status"`
+	Download string `json:"download"`
+}
+
+func statusPath(id string) string   { return "/api/v1/status/" + url.PathEscape(id) }
+func downloadPath(id string) string { return "/api/v1/download/" + url.PathEscape(id) }
+
+// status tells what became of a job.
+func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
+	job, err := g.job(r.Context(), r.PathValue("job_id"))
+	if err != nil {
+		return err
+	}
+	// Everything in the answer comes from the object, so its version names the answer.
+	etag := `"` + string(job.UID) + "-" + job.ResourceVersion + `"`
+	w.Header().Set("ETag", etag)
+	w.Header().Set("Cache-Control", "no-cache")
+	if matches(r.Header.Get("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeJSON(w, http.StatusOK, "application/json", describe(job))
+	return nil
+}
+
+func describe(job *v1alpha1.ProcessingJob) *jobView {
+	s := &job.Status
+	view := &jobView{
+		JobID:      job.Name,
+		Status:     s.Phase,
+		Reason:     s.Reason,
+		Message:    s.Message,
+		Processor:  job.Spec.Processor,
+		Parameters: job.Spec.Parameters,
+		Priority:   ptr.Deref(job.Spec.Priority, 0),
+		Attempts:   s.Attempts,
+		CreatedAt:  job.CreationTimestamp.UTC(),
+		StartedAt:  utc(s.StartTime),
+		FinishedAt: utc(s.CompletionTime),
+		Links:      links{Status: statusPath(job.Name), Download: downloadPath(job.Name)},
+	}
+	if view.Status == "" { // written before the CRD had its default
+		view.Status = v1alpha1.PhasePending
+	}
+	switch {
+	case s.Input != nil:
+		view.Input = &fileView{Name: string(s.Input.Name), Size: ptr.Deref(s.Input.Size, 0), SHA256: string(s.Input.SHA256)}
+	case job.Spec.Input.Upload != nil:
+		in := job.Spec.Input.Upload
+		view.Input = &fileView{Name: string(in.Name), Size: ptr.Deref(in.Size, 0), SHA256: string(in.SHA256)}
+	}
+	if s.Output != nil {
+		for _, f := range s.Output.Files {
+			view.Output = append(view.Output, fileView{
+				Name: string(f.Name), Size: ptr.Deref(f.Size, 0), SHA256: string(f.SHA256),
+				Download: downloadPath(job.Name) + "?file=" + url.QueryEscape(string(f.Name)),
+			})
+		}
+	}
+	return view
+}
+
+func utc(t *metav1.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return ptr.To(t.UTC())
+}

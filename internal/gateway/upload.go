@@ -1,0 +1,189 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/parameters"
+	"bricklayers.dev/bricklayers/internal/storage"
+)
+
+// upload takes a file: it streams it into the bucket, checks what can be checked as soon as it can, then makes the
+// ProcessingJob, and only then answers 201.
+func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
+	u := &upload{gateway: g, ctx: r.Context(), parameters: map[string]string{}}
+	defer u.close()
+	job, err := u.run(w, r)
+	g.countUpload(u.size, err)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", statusPath(job.Name))
+	writeJSON(w, http.StatusCreated, "application/json", describe(job))
+	return nil
+}
+
+// countUpload raises the upload metrics by what became of one.
+func (g *Gateway) countUpload(size int64, err error) {
+	if err == nil {
+		g.metrics.Uploads.WithLabelValues(metrics.UploadSuccess).Inc()
+		g.metrics.UploadFileSize.Observe(float64(size))
+		return
+	}
+	p := asProblem(err)
+	if !validationReason[p.Reason] {
+		g.metrics.Uploads.WithLabelValues(metrics.UploadFailedError).Inc()
+		return
+	}
+	g.metrics.UploadValidation.WithLabelValues(p.Reason).Inc()
+	if p.Reason == reasonFileTooLarge {
+		g.metrics.Uploads.WithLabelValues(metrics.UploadFailedSize).Inc()
+	} else {
+		g.metrics.Uploads.WithLabelValues(metrics.UploadFailedValidation).Inc()
+	}
+}
+
+// upload is one upload under way. Nothing of its file is visible in the bucket before commit.
+type upload struct {
+	gateway *Gateway
+	ctx     context.Context
+
+	// What the client says. Fields may come before and after the file.
+	processorName string
+	parameters    map[string]string
+	priority      *int32
+	fileName      string
+
+	processor *v1alpha1.Processor     // once it is known which
+	jobID     string                  // the job's name
+	existing  *v1alpha1.ProcessingJob // when this is a retry of an upload that made its job
+
+	writer *storage.Writer
+	received
+}
+
+func (u *upload) run(w http.ResponseWriter, r *http.Request) (*v1alpha1.ProcessingJob, error) {
+	if err := u.identify(r.Header.Get("Idempotency-Key")); err != nil {
+		return nil, err
+	}
+	body, stop := u.gateway.paced(w, r)
+	defer stop()
+	if err := u.read(r, body); err != nil {
+		return nil, err
+	}
+	if err := u.check(); err != nil {
+		return nil, err
+	}
+	stop()
+	// Whatever the client does from here on, the file is complete: see it through.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), finishTimeout)
+	defer cancel()
+	return u.finish(ctx)
+}
+
+// finishTimeout bounds what follows the last byte: the commit to the bucket and the job.
+const finishTimeout = 30 * time.Second
+
+// admit looks up the processor, as soon as its name is known or a default must do, and checks what is known by then.
+func (u *upload) admit() error {
+	if u.processor != nil {
+		return nil
+	}
+	name := u.processorName
+	if name == "" {
+		name = u.gateway.DefaultProcessor
+	}
+	processor := &v1alpha1.Processor{}
+	err := u.gateway.find(u.ctx, name, processor)
+	if apierrors.IsNotFound(err) {
+		return fail(http.StatusNotFound, reasonProcessorNotFound, "there is no processor %q", name)
+	}
+	if err != nil {
+		return err
+	}
+	u.processor = processor
+	if err := u.checkFile(); err != nil {
+		return err
+	}
+	return asParameterProblem(parameters.Check(processor, u.parameters))
+}
+
+// checkFile checks what the processor accepts, once both are known.
+func (u *upload) checkFile() error {
+	if u.processor == nil || u.fileName == "" {
+		return nil
+	}
+	if limit := u.limit(); u.size > limit {
+		return tooLarge(limit)
+	}
+	formats := u.processor.Spec.Accepts.Formats
+	if len(formats) == 0 {
+		return nil
+	}
+	for _, format := range formats {
+		if strings.HasSuffix(strings.ToLower(u.fileName), "."+format) {
+			return nil
+		}
+	}
+	return fail(http.StatusUnsupportedMediaType, reasonInvalidExtension,
+		"processor %q takes files that end in .%s; this one is called %q",
+		u.processor.Name, strings.Join(formats, ", ."), u.fileName)
+}
+
+// limit is the largest size that is allowed, as far as is known.
+func (u *upload) limit() int64 {
+	limit := u.gateway.MaxUploadSize
+	if u.processor != nil && u.processor.Spec.Accepts.MaxSize != nil {
+		limit = min(limit, u.processor.Spec.Accepts.MaxSize.Value())
+	}
+	return limit
+}
+
+// check is everything that can be said against the upload once all of it is here.
+func (u *upload) check() error {
+	if u.fileName == "" {
+		return fail(http.StatusBadRequest, reasonNoFile,
+			"there is no file: send multipart/form-data with a field named file, or the file itself as the body and its name as ?name=part.gcode")
+	}
+	if err := u.admit(); err != nil {
+		return err
+	}
+	if err := u.checkFile(); err != nil {
+		return err
+	}
+	if _, err := parameters.Resolve(u.processor, u.parameters); err != nil {
+		return asParameterProblem(err)
+	}
+	if u.size == 0 {
+		return fail(http.StatusBadRequest, reasonEmpty, "the file %q is empty", u.fileName)
+	}
+	return u.verdict(u.processor.Spec.Accepts.Formats)
+}
+
+func asParameterProblem(err error) error {
+	var invalid *parameters.InvalidError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	p := fail(http.StatusBadRequest, reasonInvalidParameters, "%v", invalid)
+	p.Errors = invalid.Problems
+	return p
+}
+
+func tooLarge(limit int64) *problem {
+	return fail(http.StatusRequestEntityTooLarge, reasonFileTooLarge, "the file is larger than the %d bytes allowed", limit)
+}
+
+// close drops what was not committed.
+func (u *upload) close() {
+	if u.writer != nil {
+		u.writer.Abort()
+	}
+}

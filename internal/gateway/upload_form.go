@@ -1,0 +1,178 @@
+package gateway
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"maps"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"bricklayers.dev/bricklayers/internal/filename"
+)
+
+const (
+	maxFields     = 100     // besides the file
+	maxFieldBytes = 4 << 10 // 1,024 characters of UTF-8
+	readBuffer    = 256 << 10
+)
+
+// read takes in the request: fields from the address, then the body, which is a form or the file itself.
+func (u *upload) read(r *http.Request, body io.Reader) error {
+	query := r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if name == "name" {
+			continue
+		}
+		for _, value := range query[name] {
+			if err := u.setField(name, value); err != nil {
+				return err
+			}
+		}
+	}
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && strings.HasPrefix(mediaType, "multipart/") {
+		if mediaType != "multipart/form-data" || params["boundary"] == "" {
+			return fail(http.StatusBadRequest, reasonBadForm,
+				"the Content-Type %q is not multipart/form-data with a boundary", r.Header.Get("Content-Type"))
+		}
+		return u.readForm(multipart.NewReader(bufio.NewReaderSize(body, readBuffer), params["boundary"]))
+	}
+	return u.readRaw(r, query.Get("name"), body)
+}
+
+// readRaw takes a body that is the file.
+func (u *upload) readRaw(r *http.Request, name string, body io.Reader) error {
+	if name == "" {
+		if _, params, err := mime.ParseMediaType(r.Header.Get("Content-Disposition")); err == nil {
+			name = params["filename"]
+		}
+	}
+	if name == "" {
+		return nil // check says what is missing
+	}
+	if err := u.setFileName(name); err != nil {
+		return err
+	}
+	if err := u.admit(); err != nil { // no field can follow
+		return err
+	}
+	if limit := u.limit(); r.ContentLength > limit {
+		return tooLarge(limit)
+	}
+	return u.receive(body)
+}
+
+// readForm takes multipart/form-data, its parts in any order.
+func (u *upload) readForm(form *multipart.Reader) error {
+	for fields := 0; ; {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return bodyProblem(err)
+		}
+		if part.FormName() == "file" {
+			err = u.readFilePart(part)
+		} else if fields++; fields > maxFields {
+			err = fail(http.StatusBadRequest, reasonBadForm, "the form has more than %d fields", maxFields)
+		} else {
+			err = u.readFieldPart(part)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (u *upload) readFilePart(part *multipart.Part) error {
+	if u.fileName != "" {
+		return fail(http.StatusBadRequest, reasonBadForm, "the form has more than one file; send one request for each")
+	}
+	if part.FileName() == "" {
+		return fail(http.StatusBadRequest, reasonBadName,
+			"the field file has no file name; with curl write -F file=@part.gcode")
+	}
+	if err := u.setFileName(part.FileName()); err != nil {
+		return err
+	}
+	if u.processorName != "" { // else it may still follow
+		if err := u.admit(); err != nil {
+			return err
+		}
+	}
+	return u.receive(part)
+}
+
+func (u *upload) readFieldPart(part *multipart.Part) error {
+	value, err := io.ReadAll(io.LimitReader(part, maxFieldBytes+1))
+	if err != nil {
+		return bodyProblem(err)
+	}
+	if len(value) > maxFieldBytes {
+		return fail(http.StatusBadRequest, reasonBadField, "the field %q is longer than %d bytes", part.FormName(), maxFieldBytes)
+	}
+	return u.setField(part.FormName(), string(value))
+}
+
+func (u *upload) setFileName(sent string) error {
+	u.fileName = filename.Clean(sent)
+	if u.fileName == "" {
+		return fail(http.StatusBadRequest, reasonBadName, "the file name %q cannot be used; send one such as part.gcode", sent)
+	}
+	return u.checkFile()
+}
+
+func (u *upload) setField(name, value string) error {
+	parameter, isParameter := strings.CutPrefix(name, "parameters[")
+	switch {
+	case isParameter && strings.HasSuffix(parameter, "]"):
+		parameter = strings.TrimSuffix(parameter, "]")
+		if _, twice := u.parameters[parameter]; twice {
+			return repeated(name)
+		}
+		u.parameters[parameter] = value
+	case name == "processor":
+		if u.processorName != "" {
+			return repeated(name)
+		}
+		if value == "" {
+			return nil // an empty field of a web form: the default
+		}
+		u.processorName = value
+		return u.admit()
+	case name == "priority":
+		if u.priority != nil {
+			return repeated(name)
+		}
+		return u.setPriority(value)
+	case name == "file":
+		return fail(http.StatusBadRequest, reasonBadField, "file belongs into the body")
+	default:
+		return fail(http.StatusBadRequest, reasonBadField,
+			"there is no field %q; there are file, processor, parameters[NAME] and priority", name)
+	}
+	return nil
+}
+
+const maxPriority = 1_000_000 // as the CRD has it
+
+func (u *upload) setPriority(value string) error {
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || n > maxPriority || n < -maxPriority {
+		return fail(http.StatusBadRequest, reasonBadField,
+			"priority is %q; it must be a whole number from %d to %d", value, -maxPriority, maxPriority)
+	}
+	priority := int32(n)
+	u.priority = &priority
+	return nil
+}
+
+func repeated(name string) error {
+	return fail(http.StatusBadRequest, reasonBadField, "the field %q is there twice", name)
+}

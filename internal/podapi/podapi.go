@@ -1,0 +1,48 @@
+// Package podapi is what a job's pod and the gateway say to each other. It imports nothing of Kubernetes, so that the
+// agent stays small.
+package podapi
+
+// Paths of the gateway's pod port. Every request carries the pod's token (Authorization: Bearer) and concerns the
+// pod's own job only.
+const (
+	InputPath   = "/pod/v1/input"    // GET: the uploaded file
+	OutputsPath = "/pod/v1/outputs/" // PUT, followed by the file's name: one output file
+	CommitPath  = "/pod/v1/commit"   // POST: makes the outputs the job's result
+)
+
+// TokenFile is where the pod's token is mounted. The kubelet renews it, so it is read for each request.
+const TokenFile = "/var/run/secrets/bricklayers/token"
+
+// MaxFiles is how many output files a result may have.
+const MaxFiles = 256
+
+// File is what is known of one file.
+type File struct {
+	Name   string `json:"name"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // lower-case hexadecimal
+}
+
+// Commit is the body of a commit.
+type Commit struct {
+	Input File   `json:"input"`
+	Files []File `json:"files"`
+}
+
+// Problem is the body of an answer that is an error, RFC 9457.
+type Problem struct {
+	Type   string `json:"type,omitempty"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail,omitempty"`
+	Reason string `json:"reason"`
+}
+
+// ProblemContentType is the media type of a Problem.
+const ProblemContentType = "application/problem+json"
+
+// Reasons that the agent acts on.
+const (
+	ReasonAlreadyCommitted = "already_committed" // another pod of the job was first; its result stands
+	ReasonJobFinished      = "job_finished"      // the job ended without this pod
+)
