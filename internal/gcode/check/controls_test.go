@@ -68,142 +68,179 @@ func (s sample) loopOn(layer, ring int) prints.Loop {
 	panic("no such loop")
 }
 
-// TestEveryCheckFires seeds one defect after the other into a good result.
-func TestEveryCheckFires(t *testing.T) {
-	s := generate(t, base)
-	good := s.bricked(asRight)
-	// first returns the index in good of the first bead of a loop: the header is one line.
-	first := func(layer, ring int) int { return s.loopOn(layer, ring).FirstLine }
-	raising := func(change func(l prints.Loop, here int) int) func(*testing.T) []string {
-		return func(*testing.T) []string {
-			return s.bricked(func(l prints.Loop) (int, int) {
-				here, _ := asRight(l)
-				below := l
-				below.Layer--
-				was, _ := asRight(below)
-				return change(l, here), change(below, was)
-			})
-		}
+// result is a good result to spoil.
+type result struct {
+	*testing.T
+	sample
+	good []string
+}
+
+// first returns the index in good of the first bead of a loop: the header is one line.
+func (g result) first(layer, ring int) int { return g.loopOn(layer, ring).FirstLine }
+
+func (g result) find(from int, parts ...string) int {
+	g.Helper()
+	return find(g.T, g.good, from, 1, parts...)
+}
+
+// up is the line that raises the nozzle to a loop.
+func (g result) up(layer, ring int) int { return g.find(g.first(layer, ring)-12, "brick up") }
+
+func (g result) edit(i int, from, to string) []string {
+	g.Helper()
+	if !strings.Contains(g.good[i], from) {
+		g.Fatalf("line %d has no %q: %q", i+1, from, g.good[i])
 	}
-	edit := func(i int, from, to string) func(*testing.T) []string {
-		return func(t *testing.T) []string {
-			if !strings.Contains(good[i], from) {
-				t.Fatalf("line %d has no %q: %q", i+1, from, good[i])
-			}
-			return replace(good, i, strings.Replace(good[i], from, to, 1))
-		}
-	}
-	tests := []struct {
-		defect string
-		id     string
-		make   func(*testing.T) []string
-	}{
-		{"an outer loop is lifted by half a layer", "I1", raising(func(l prints.Loop, here int) int {
+	return replace(g.good, i, strings.Replace(g.good[i], from, to, 1))
+}
+
+// raising makes a result whose loops are raised by other quarters than they should be, with the flow that this takes.
+func (g result) raising(change func(l prints.Loop, here int) int) []string {
+	return g.bricked(func(l prints.Loop) (int, int) {
+		here, _ := asRight(l)
+		below := l
+		below.Layer--
+		was, _ := asRight(below)
+		return change(l, here), change(below, was)
+	})
+}
+
+// defect is something wrong, and the invariant that must notice.
+type defect struct {
+	name string
+	id   string
+	make func(g result) []string
+}
+
+var heightDefects = []defect{
+	{"an outer loop is lifted by half a layer", "I1", func(g result) []string {
+		return g.raising(func(l prints.Loop, here int) int {
 			if l.Layer == 5 && l.Visible && l.Contour == 0 {
 				return 2
 			}
 			return here
-		})},
-		{"a bead is lost", "I2", func(*testing.T) []string { return replace(good, first(4, 2)+3) }},
-		{"two loops are swapped", "I3", func(t *testing.T) []string {
-			a, b := s.loopOn(4, 3), s.loopOn(4, 2)
-			at := find(t, good, b.FirstLine-4, 1, "G1 X", "F10800")
-			return slices.Concat(good[:a.FirstLine], good[b.FirstLine:b.LastLine+1], good[a.LastLine+1:at+1],
-				good[a.FirstLine:a.LastLine+1], good[b.LastLine+1:])
-		}},
-		{"a loop of the bed is raised", "I4", raising(func(l prints.Loop, here int) int {
+		})
+	}},
+	{"a loop of the bed is raised", "I4", func(g result) []string {
+		return g.raising(func(l prints.Loop, here int) int {
 			if l.Layer == 1 && l.Ring == 1 {
 				return 2
 			}
 			return here
-		})},
-		{"a loop is raised by a third of its layer", "I5", edit(find(t, good, first(5, 3)-12, 1, "brick up"), "Z1.1", "Z1.067")},
-		{"a travel is below its layer", "I6", func(t *testing.T) []string {
-			i := find(t, good, first(5, 0), 1, "G1 Z1 F")
-			return replace(good, i, "G1 Z.8 F720\n")
-		}},
-		{"a loop ends higher than it begins", "I7", func(*testing.T) []string {
-			i := first(6, 1) + 5
-			return replace(good, i, "G1 Z1.4 F720\n", "G1 F1800\n", good[i])
-		}},
-		{"a loop is raised by most of its layer", "I8", edit(find(t, good, first(5, 3)-12, 1, "brick up"), "Z1.1", "Z1.18")},
-		{"a bead gets a tenth more", "I9", edit(first(5, 3)+1, "E.0710", "E.0780")},
-		{"every bead gets a little too much", "I10", func(*testing.T) []string {
-			lines := slices.Clone(good)
-			for _, l := range s.loops {
-				for i := l.FirstLine; !l.Visible && l.Layer > 1 && i <= l.LastLine; i++ {
-					lines[i] = strings.Replace(lines[i], "E.07108", "E.07109", 1)
-				}
-			}
-			return lines
-		}},
-		{"a retraction is scaled", "I11", edit(find(t, good, first(5, 0), 1, "G1 E-.8"), "E-.8", "E-.84")},
-		{"a prime is lost", "I12", func(t *testing.T) []string {
-			return replace(good, find(t, good, first(5, 0), 1, "G1 E.8"))
-		}},
-		{"an M204 is lost", "I14", func(t *testing.T) []string { return replace(good, find(t, good, first(5, 3), 1, "M204")) }},
-		{"two commands are swapped", "I14", func(t *testing.T) []string {
-			i := find(t, good, first(5, 3), 1, "M73")
-			if !strings.HasPrefix(good[i+1], "M204") {
-				t.Fatalf("%q follows", good[i+1])
-			}
-			return slices.Concat(good[:i], []string{good[i+1], good[i]}, good[i+2:])
-		}},
-		{"heights are lines of their own", "I15", func(*testing.T) []string {
-			var lines []string
-			for i, line := range good {
-				if !strings.Contains(line, "brick up") {
-					lines = append(lines, line)
-					continue
-				}
-				z := line[strings.Index(line, "Z"):]
-				z, _, _ = strings.Cut(z, " ")
-				lines = append(lines, s.lines[i-1], "G1 "+z+" F720 ; brick up\n", "G1 F10800\n")
-			}
-			return lines
-		}},
-		{"a stamp is missing", "I16", edit(find(t, good, first(5, 3)-12, 1, "brick up"), " ; brick up", "")},
-		{"travel makes a detour", "I17", func(t *testing.T) []string {
-			i := find(t, good, first(5, 0), 1, "F10800")
-			return replace(good, i, "G1 X10 Y10 F10800\n", good[i])
-		}},
-		{"parity is inverted on one layer", "I18", raising(func(l prints.Loop, here int) int {
+		})
+	}},
+	{"a loop is raised by a third of its layer", "I5", func(g result) []string {
+		return g.edit(g.up(5, 3), "Z1.1", "Z1.067")
+	}},
+	{"a travel is below its layer", "I6", func(g result) []string {
+		return replace(g.good, g.find(g.first(5, 0), "G1 Z1 F"), "G1 Z.8 F720\n")
+	}},
+	{"a loop ends higher than it begins", "I7", func(g result) []string {
+		i := g.first(6, 1) + 5
+		return replace(g.good, i, "G1 Z1.4 F720\n", "G1 F1800\n", g.good[i])
+	}},
+	{"a loop is raised by most of its layer", "I8", func(g result) []string {
+		return g.edit(g.up(5, 3), "Z1.1", "Z1.18")
+	}},
+	{"parity is inverted on one layer", "I18", func(g result) []string {
+		return g.raising(func(l prints.Loop, here int) int {
 			if l.Layer != 5 || l.Visible {
 				return here
 			}
 			return 2 - here
-		})},
-		{"a neighbour is raised as well", "I19", raising(func(l prints.Loop, here int) int {
+		})
+	}},
+	{"a neighbour is raised as well", "I19", func(g result) []string {
+		return g.raising(func(l prints.Loop, here int) int {
 			if l.Ring == 2 && l.Contour == 0 {
 				l.Ring = 1
 				here, _ = asRight(l)
 			}
 			return here
-		})},
-		{"a cap is missing", "I20", raising(func(l prints.Loop, here int) int {
+		})
+	}},
+	{"a cap is missing", "I20", func(g result) []string {
+		return g.raising(func(l prints.Loop, here int) int {
 			if l.Layer == l.To && l.Ring == 1 {
 				return 2
 			}
 			return here
-		})},
-		{"a feed rate is changed", "I24", edit(find(t, good, first(5, 3), 1, "G1 F1800"), "1800", "1900")},
-		{"a comment is lost", "I24", func(t *testing.T) []string {
-			return replace(good, find(t, good, first(5, 3), 1, ";TYPE:"))
-		}},
-		{"a line is far too long", "I24", func(*testing.T) []string {
-			i := first(5, 0)
-			return replace(good, i, strings.TrimSuffix(good[i], "\n")+strings.Repeat(" ", 200)+"\n")
-		}},
-		{"a number has six decimals", "I25", edit(first(5, 3)+1, "\n", "0\n")},
-		{"a bead becomes a blob", "I26", func(*testing.T) []string {
-			i := first(5, 2) + 4
-			at := good[i-1][:strings.Index(good[i-1], " E")]
-			return replace(good, i, at+good[i][strings.Index(good[i], " E"):])
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.defect, func(t *testing.T) {
-			r := compare(t, s.lines, tt.make(t), exact)
+		})
+	}},
+}
+
+var beadDefects = []defect{
+	{"a bead is lost", "I2", func(g result) []string { return replace(g.good, g.first(4, 2)+3) }},
+	{"two loops are swapped", "I3", func(g result) []string {
+		a, b, good := g.loopOn(4, 3), g.loopOn(4, 2), g.good
+		at := g.find(b.FirstLine-4, "G1 X", "F10800")
+		return slices.Concat(good[:a.FirstLine], good[b.FirstLine:b.LastLine+1], good[a.LastLine+1:at+1],
+			good[a.FirstLine:a.LastLine+1], good[b.LastLine+1:])
+	}},
+	{"a bead gets a tenth more", "I9", func(g result) []string { return g.edit(g.first(5, 3)+1, "E.0710", "E.0780") }},
+	{"every bead gets a little too much", "I10", func(g result) []string {
+		lines := slices.Clone(g.good)
+		for _, l := range g.loops {
+			for i := l.FirstLine; !l.Visible && l.Layer > 1 && i <= l.LastLine; i++ {
+				lines[i] = strings.Replace(lines[i], "E.07108", "E.07109", 1)
+			}
+		}
+		return lines
+	}},
+	{"a retraction is scaled", "I11", func(g result) []string {
+		return g.edit(g.find(g.first(5, 0), "G1 E-.8"), "E-.8", "E-.84")
+	}},
+	{"a prime is lost", "I12", func(g result) []string { return replace(g.good, g.find(g.first(5, 0), "G1 E.8")) }},
+	{"travel makes a detour", "I17", func(g result) []string {
+		i := g.find(g.first(5, 0), "F10800")
+		return replace(g.good, i, "G1 X10 Y10 F10800\n", g.good[i])
+	}},
+	{"a number has six decimals", "I25", func(g result) []string { return g.edit(g.first(5, 3)+1, "\n", "0\n") }},
+	{"a bead becomes a blob", "I26", func(g result) []string {
+		i, good := g.first(5, 2)+4, g.good
+		at := good[i-1][:strings.Index(good[i-1], " E")]
+		return replace(good, i, at+good[i][strings.Index(good[i], " E"):])
+	}},
+}
+
+var lineDefects = []defect{
+	{"an M204 is lost", "I14", func(g result) []string { return replace(g.good, g.find(g.first(5, 3), "M204")) }},
+	{"two commands are swapped", "I14", func(g result) []string {
+		i, good := g.find(g.first(5, 3), "M73"), g.good
+		if !strings.HasPrefix(good[i+1], "M204") {
+			g.Fatalf("%q follows", good[i+1])
+		}
+		return slices.Concat(good[:i], []string{good[i+1], good[i]}, good[i+2:])
+	}},
+	{"heights are lines of their own", "I15", func(g result) []string {
+		var lines []string
+		for i, line := range g.good {
+			if !strings.Contains(line, "brick up") {
+				lines = append(lines, line)
+				continue
+			}
+			z, _, _ := strings.Cut(line[strings.Index(line, "Z"):], " ")
+			lines = append(lines, g.lines[i-1], "G1 "+z+" F720 ; brick up\n", "G1 F10800\n")
+		}
+		return lines
+	}},
+	{"a stamp is missing", "I16", func(g result) []string { return g.edit(g.up(5, 3), " ; brick up", "") }},
+	{"a feed rate is changed", "I24", func(g result) []string {
+		return g.edit(g.find(g.first(5, 3), "G1 F1800"), "1800", "1900")
+	}},
+	{"a comment is lost", "I24", func(g result) []string { return replace(g.good, g.find(g.first(5, 3), ";TYPE:")) }},
+	{"a line is far too long", "I24", func(g result) []string {
+		return g.edit(g.first(5, 0), "\n", strings.Repeat(" ", 200)+"\n")
+	}},
+}
+
+// TestEveryCheckFires seeds one defect after the other into a good result.
+func TestEveryCheckFires(t *testing.T) {
+	s := generate(t, base)
+	good := s.bricked(asRight)
+	for _, tt := range slices.Concat(heightDefects, beadDefects, lineDefects) {
+		t.Run(tt.name, func(t *testing.T) {
+			r := compare(t, s.lines, tt.make(result{t, s, good}), exact)
 			if r.Get(tt.id).Violations == 0 {
 				t.Errorf("%s does not fire:\n%s", tt.id, r)
 			}

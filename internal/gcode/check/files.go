@@ -10,29 +10,58 @@ import (
 // peek is how much of the head and the tail of a file is searched for settings.
 const peek = 256 << 10
 
-// Files compares two files. What the options do not say of nozzle and line width is taken from the settings that the
-// slicer wrote into the input.
-func Files(in, out string, opt Options) (*Report, error) {
-	a, err := os.Open(in)
+// Files compares two files of any kind: text, binary G-code, which decode turns into text, or .gcode.3mf. What the
+// options do not say of nozzle and line width is taken from the settings that the slicer wrote into an input of text.
+func Files(in, out string, decode func(io.Reader) (io.Reader, error), opt Options) (*Report, error) {
+	a, err := open(in)
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
 	}
 	defer a.Close()
-	b, err := os.Open(out)
+	b, err := open(out)
 	if err != nil {
 		return nil, fmt.Errorf("open output: %w", err)
 	}
 	defer b.Close()
-	info, err := a.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("size of input: %w", err)
+	magic := make([]byte, 4)
+	if n, err := a.ReadAt(magic, 0); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("read input: %w", err)
+	} else {
+		magic = magic[:n]
+	}
+	switch string(magic) {
+	case "GCDE":
+		return Blocks(a, b, decode, opt)
+	case "PK\x03\x04":
+		return Archive(a, b, opt)
 	}
 	ends, err := io.ReadAll(io.MultiReader(
-		io.NewSectionReader(a, 0, peek), io.NewSectionReader(a, max(peek, info.Size()-peek), peek)))
+		io.NewSectionReader(a, 0, peek), io.NewSectionReader(a, max(peek, a.Size()-peek), peek)))
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
-	return Compare(a, b, opt.WithSettings(ends))
+	return Compare(a.File, b.File, opt.WithSettings(ends))
+}
+
+// file is an open file that knows its size.
+type file struct {
+	*os.File
+	size int64
+}
+
+func (f file) Size() int64 { return f.size }
+
+func open(name string) (file, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return file{}, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return file{}, err
+	}
+	return file{f, info.Size()}, nil
 }
 
 // WithSettings fills in nozzle and line width from "; key = value" lines, where the options do not say them.

@@ -171,7 +171,7 @@ func (c *checker) beadFlow(in, out *segment, p pairing, i int, factor float64) {
 	}
 }
 
-// allowed is how far a sum over n stretches may be off. With absolute E each end of a stretch is rounded, to either side.
+// allowed is how far a sum over n stretches may be off. With absolute E each end of a stretch is rounded to either side.
 func (t *flowTotals) allowed(n int) float64 {
 	const allowed = 100
 	if t.relative {
@@ -186,7 +186,8 @@ func (c *checker) finishFlow() {
 	for _, f := range t.features {
 		r.checked("I10", 1)
 		if off := math.Abs(f.output - f.expected); off > t.allowed(f.stretches) {
-			r.add("I10", f.line, 0, "feature gets %.5f mm of filament, its beads take %.5f", f.output/micro, f.expected/micro)
+			r.add("I10", f.line, 0, "feature gets %.5f mm of filament, its beads take %.5f", f.output/micro,
+				f.expected/micro)
 		}
 	}
 	if off := math.Abs(t.output - t.expected); off > 100 {

@@ -42,8 +42,8 @@ func (c *checker) isHeader(in, out *segment, i int) bool {
 	return out.line+i <= 2 && out.commands[i].kind == comment && !bytes.Equal(in.full(i), out.full(i))
 }
 
-// checkStamps sees that the stamps tell the truth: a raised loop has one that says so between the bead before it and its
-// first, nothing else has.
+// checkStamps sees that the stamps tell the truth: a raised loop has one that says so between the bead before it and
+// its first, nothing else has.
 func (c *checker) checkStamps(in, out *segment, p pairing) {
 	l := c.layer
 	starts := map[int32]*loop{} // raised loops by the output bead they begin with
