@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -34,8 +36,29 @@ func tool(t *testing.T, path string) string {
 	if _, err := os.Stat(abs); err != nil {
 		t.Skipf("bin/%s is not built: %v", path, err)
 	}
+	if err := touchInputs(); err != nil {
+		t.Fatal(err)
+	}
 	return abs
 }
+
+// touchInputs looks at every file that helm and kubectl will read. go test sees what this process looks at, not what
+// they do, and would answer from its cache after a change of the chart.
+var touchInputs = sync.OnceValue(func() error {
+	for _, root := range []string{chartPath, repoRoot + "/config"} {
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			_, err = os.Stat(path)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+})
 
 // runHelm runs helm with a home of its own, so that no plugin or setting of the machine takes part.
 func runHelm(t *testing.T, env []string, args ...string) (string, error) {
