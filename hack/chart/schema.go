@@ -102,6 +102,8 @@ func typeSchema(name string) (object, error) {
 	return nil, fmt.Errorf("unknown type %q after @schema", name)
 }
 
+const quantityPattern = `[0-9]+(\.[0-9]+)?([kMGTPE]i?)?`
+
 var scalarSchemas = map[string]func() object{
 	"string": func() object { return object{"type": "string"} },
 	"auto":   func() object { return object{"enum": []any{true, false, "auto"}} },
@@ -110,7 +112,10 @@ var scalarSchemas = map[string]func() object{
 		return object{"type": "string", "pattern": `^(([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)?$`}
 	},
 	"quantity": func() object {
-		return object{"type": []string{"string", "integer"}, "pattern": `^[0-9]+(\.[0-9]+)?([kMGTPE]i?)?$`}
+		return object{"type": []string{"string", "integer"}, "pattern": `^` + quantityPattern + `$`}
+	},
+	"optional quantity": func() object {
+		return object{"type": []string{"string", "integer"}, "pattern": `^(` + quantityPattern + `)?$`}
 	},
 	"integer or percentage": func() object {
 		return object{"type": []string{"string", "integer"}, "pattern": `^[0-9]+%$`, "minimum": 0}

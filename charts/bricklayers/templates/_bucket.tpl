@@ -1,6 +1,6 @@
-{{/* Address of the bucket. On a volume no temporary folder is used: the root filesystem is read only. */}}
+{{/* Address of the bucket. */}}
 {{- define "bricklayers.bucket.url" -}}
-{{- default "file:///var/lib/bricklayers?no_tmp_dir=true" .Values.bucket.url -}}
+{{- default "file:///var/lib/bricklayers" .Values.bucket.url -}}
 {{- end -}}
 
 {{- define "bricklayers.bucket.claimName" -}}

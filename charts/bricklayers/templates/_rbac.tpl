@@ -44,7 +44,7 @@ subjects:
 {{- end -}}
 
 {{/* Rules for the leader election over the lease of that name. */}}
-{{- define "bricklayers.leaderElectionRules" -}}
+{{- define "bricklayers.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [create]
@@ -52,8 +52,4 @@ subjects:
   resources: [leases]
   resourceNames: [{{ . }}]
   verbs: [get, update]
-# client-go's leader election still writes events of the core API.
-- apiGroups: [""]
-  resources: [events]
-  verbs: [create, patch]
 {{- end -}}
