@@ -143,25 +143,28 @@ func (o Options) absolute(d *dialect) bool { return o.has("abs") || d.absolute &
 
 // Outcome is what a processor owes such a print.
 type Outcome struct {
-	Class  string // "bricked", "noop" or "reject"
-	Reason string // for the last two
+	Class  string // "bricked", "noop" or "reject"; "invalid" when there is no such print
+	Reason string // for all but the first
 }
 
 // Outcome says what must become of the print.
 func (o Options) Outcome() Outcome {
-	d, _ := lookup(orDefault(o.Dialect, "prusa"))
+	_, d, err := o.complete()
 	switch {
+	case err != nil:
+		return Outcome{"invalid", err.Error()}
 	case o.has("checksum"):
 		return Outcome{"reject", "line_checksums"}
 	case o.has("inches"):
 		return Outcome{"reject", "units_inches"}
 	case o.has("huge-e"):
 		return Outcome{"reject", "bad_number"}
-	case d != nil && !d.spoken:
+	case !d.spoken:
 		return Outcome{"noop", "unknown_dialect"}
-	case o.has("vase"):
+	case o.has("vase") && slices.Contains(d.config, "; spiral_vase = %vase"),
+		o.has("vase") && slices.Contains(d.config, "; spiral_mode = %vase"):
 		return Outcome{"noop", "spiral_vase"}
-	case o.has("one-wall"):
+	case o.has("vase"), o.has("one-wall"):
 		return Outcome{"noop", "single_wall"}
 	}
 	return Outcome{Class: "bricked"}

@@ -12,7 +12,7 @@ type Loop struct {
 	Height, Below       float64
 }
 
-// Quarters says how far the loop stands above its plane, in quarters of its layer's height, and how far the loop below
+// Quarters says how far the loop must stand above its plane, in quarters of its layer's height, and how far the loop below
 // it in its column did, in quarters of its own. Layers before start and those that ignored names are never raised.
 func (l Loop) Quarters(start int, ignored func(layer int) bool) (here, below int) {
 	return l.quarters(l.Layer, start, ignored), l.quarters(l.Layer-1, start, ignored)
@@ -23,7 +23,7 @@ func (l Loop) quarters(layer, start int, ignored func(int) bool) int {
 		return 0
 	}
 	ground := max(l.From, start-1)
-	for k := layer - 1; k > ground; k-- {
+	for k := layer - 1; k >= ground; k-- {
 		if ignored(k) {
 			ground = k + 1
 		}

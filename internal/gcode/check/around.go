@@ -7,6 +7,7 @@ import "bytes"
 func (c *checker) alignAround(in, out *segment) {
 	c.sameCommands(in, out)
 	c.sameBeadLines(in, out)
+	c.newLines(in, out)
 	a, b := between(in), between(out)
 	for i := 0; i < len(a) && i < len(b); i++ {
 		textA, textB := in.lineText(a[i]), out.lineText(b[i])
@@ -21,33 +22,69 @@ func (c *checker) alignAround(in, out *segment) {
 	}
 }
 
-// sameCommands sees that each command that is no motion is there as often as in the input, and that G92 is in place.
+// sameCommands sees that all commands that are no motion are there, in their order.
 func (c *checker) sameCommands(in, out *segment) {
-	count := map[string]int{}
-	for i := range in.commands {
-		if k := in.commands[i].kind; k == other || k == origin {
-			count[string(in.lineText(i))]++
-			c.report.checked("I14", 1)
+	a, b := commands(in), commands(out)
+	for i := 0; i < len(a) && i < len(b); i++ {
+		c.report.checked("I14", 1)
+		if textA, textB := in.lineText(a[i]), out.lineText(b[i]); !bytes.Equal(textA, textB) {
+			c.report.add("I14", in.line+a[i], out.line+b[i], "%q where the input has %q", textB, textA)
+			break
 		}
+	}
+	if len(a) != len(b) {
+		c.report.add("I14", in.line, out.line, "%d commands on the layer, %d in the input", len(b), len(a))
+	}
+	fromA, fromB := origins(in), origins(out)
+	for i := 0; i < len(fromA) && i < len(fromB); i++ {
+		c.report.checked("I13", 1)
+		if fromA[i] != fromB[i] {
+			c.report.add("I13", in.line, out.line, "G92 stands after %d beads of the layer, in the input after %d", fromB[i],
+				fromA[i])
+		}
+	}
+}
+
+// commands lists the lines that are commands but no motion.
+func commands(g *segment) []int {
+	var lines []int
+	for i := range g.commands {
+		if k := g.commands[i].kind; k == other || k == origin {
+			lines = append(lines, i)
+		}
+	}
+	return lines
+}
+
+// newLines judges the motion lines that are not in the input: how their numbers are printed and how low they go.
+func (c *checker) newLines(in, out *segment) {
+	known := map[string]bool{}
+	for i := range in.commands {
+		if in.commands[i].kind == motion {
+			known[string(in.lineText(i))] = true
+		}
+	}
+	beads := map[int32]bool{}
+	for _, b := range out.beads {
+		beads[out.moves[b].cmd] = true
 	}
 	for i := range out.commands {
-		if k := out.commands[i].kind; k == other || k == origin {
-			text := string(out.lineText(i))
-			if count[text]--; count[text] < 0 {
-				c.report.add("I14", 0, out.line+i, "added %q", text)
-			}
+		text := out.lineText(i)
+		if out.commands[i].kind != motion || beads[int32(i)] || known[string(text)] {
+			continue
+		}
+		c.report.checked("I25", 1)
+		if why := checkNumbers(text); why != "" {
+			c.report.add("I25", 0, out.line+i, "a number of %q %s", text, why)
 		}
 	}
-	for text, n := range count {
-		for range max(0, n) {
-			c.report.add("I14", in.line, out.line, "lost %q", text)
-		}
+	low := int32(1 << 30)
+	for i := range in.moves {
+		low = min(low, in.moves[i].z)
 	}
-	a, b := origins(in), origins(out)
-	for i := 0; i < len(a) && i < len(b); i++ {
-		c.report.checked("I13", 1)
-		if a[i] != b[i] {
-			c.report.add("I13", in.line, out.line, "G92 stands after %d beads of the layer, in the input after %d", b[i], a[i])
+	for i := range out.moves {
+		if m := &out.moves[i]; m.z < low {
+			c.report.add("I6", 0, out.line+int(m.cmd), "move to Z %s, the lowest of the layer is %s", mm(m.z), mm(low))
 		}
 	}
 }

@@ -1,0 +1,179 @@
+// Package bricking_test runs the real transform over every print the generator knows and over real ones, and has the
+// independent checker look at the result.
+package bricking_test
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"bricklayers.dev/bricklayers/internal/gcode/brick"
+	"bricklayers.dev/bricklayers/internal/gcode/check"
+	"bricklayers.dev/bricklayers/test/prints"
+)
+
+// wish is what the user asked for, told to the transform and to the checker.
+type wish struct {
+	name       string
+	start      int
+	ignore     string
+	multiplier float64 // 0 for auto
+	order      brick.Order
+}
+
+var wishes = []wish{
+	{"default", 2, "", 1.05, "slicer"},
+	{"contour", 2, "", 1.05, "contour"},
+	{"late start", 4, "", 1.05, "slicer"},
+	{"ignored layers", 2, "5,8-9", 1.1, "contour"},
+	{"auto", 2, "", 0, "contour"},
+	{"all", 3, "6", 1, "slicer"},
+	{"ignored layers as sliced", 2, "5,8-9", 1.1, "slicer"},
+}
+
+func (w wish) brick(t *testing.T, settings []byte) brick.Options {
+	t.Helper()
+	opt := brick.DefaultOptions()
+	ignore, err := brick.ParseLayerSet(w.ignore)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt.StartLayer, opt.Ignore, opt.Multiplier, opt.Settings = w.start, ignore, w.multiplier, settings
+	opt.Order = w.order
+	return opt
+}
+
+func (w wish) check(opt brick.Options) check.Options {
+	return check.Options{
+		Order: check.Order(opt.Order), StartLayer: w.start, Ignored: opt.Ignore.Contains, Multiplier: w.multiplier,
+		Up: brick.StampUp, Down: brick.StampDown,
+	}
+}
+
+// TestGeneratedPrints goes through all combinations of dialect and switches; the wishes take turns.
+func TestGeneratedPrints(t *testing.T) {
+	for i, o := range prints.Combinations() {
+		w := wishes[i%len(wishes)]
+		t.Run(o.Name()+"/"+w.name, func(t *testing.T) {
+			t.Parallel()
+			runGenerated(t, o, w)
+		})
+	}
+}
+
+// TestWishes goes through all wishes for a few combinations.
+func TestWishes(t *testing.T) {
+	for _, o := range []prints.Options{
+		{Switches: []string{"hole", "hop"}}, {Dialect: "cura", Switches: []string{"sequential"}},
+		{Dialect: "bambu", Switches: []string{"adaptive", "arcs"}}, {Dialect: "superslicer", Switches: []string{"shelf"}},
+	} {
+		for _, w := range wishes {
+			t.Run(o.Name()+"/"+w.name, func(t *testing.T) {
+				t.Parallel()
+				runGenerated(t, o, w)
+			})
+		}
+	}
+}
+
+func runGenerated(t *testing.T, o prints.Options, w wish) {
+	var in bytes.Buffer
+	loops := map[int]prints.Loop{}
+	if err := prints.Write(&in, o, func(l prints.Loop) { loops[l.FirstLine] = l }); err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(o.Switches, "support") {
+		w.start, w.ignore = 2, "" // layers of support alone have numbers too, which the truth does not know
+	}
+	opt := w.brick(t, in.Bytes())
+	if w.order == "contour" && opt.Check() != nil {
+		t.Skip("the transform does not know this order")
+	}
+	out, reason := transform(t, in.Bytes(), opt)
+	if want := o.Outcome(); want.Class != "bricked" {
+		if reason != want.Reason {
+			t.Fatalf("reason %q, want %q", reason, want.Reason)
+		}
+		if want.Class == "noop" && !bytes.Equal(in.Bytes(), out) {
+			t.Error("a print that nothing is done to has changed")
+		}
+		return
+	}
+	if reason != "" && (reason != string(brick.NothingToRaise) || !bytes.Equal(in.Bytes(), out)) {
+		t.Fatalf("reason %q", reason)
+	}
+	judge := w.check(opt).WithSettings(in.Bytes())
+	judge.Exact = true
+	var measures []check.LoopMeasure
+	judge.Each = func(m check.LoopMeasure) { measures = append(measures, m) }
+	report, err := check.Compare(&in, bytes.NewReader(out), judge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Violations() > 0 {
+		t.Error(report)
+	}
+	compareWithTruth(t, o, w, opt, loops, measures)
+}
+
+// transform returns the output, and the reason for which a print is refused or left as it is.
+func transform(t *testing.T, in []byte, opt brick.Options) (out []byte, reason string) {
+	t.Helper()
+	var buf bytes.Buffer
+	res, err := brick.Transform(bytes.NewReader(in), &buf, opt)
+	var refused *brick.InputError
+	switch {
+	case errors.As(err, &refused):
+		return nil, string(refused.Label)
+	case err != nil:
+		t.Fatal(err)
+	}
+	return buf.Bytes(), string(res.Reason)
+}
+
+// compareWithTruth holds every inner loop against what the generator knows of it.
+func compareWithTruth(t *testing.T, o prints.Options, w wish, opt brick.Options, loops map[int]prints.Loop,
+	measures []check.LoopMeasure,
+) {
+	t.Helper()
+	inner := 0
+	for _, l := range loops {
+		if !l.Visible && l.Held != "unspecified" {
+			inner++
+		}
+	}
+	for _, m := range measures {
+		l, ok := loops[m.InLine]
+		if !ok {
+			t.Errorf("line %d: the checker found a loop where none begins", m.InLine)
+			continue
+		}
+		if l.Held == "unspecified" || l.Ring == 1 && slices.Contains(o.Switches, "overhang-only") {
+			continue // its column breaks off where the slicer calls it nothing but an overhang
+		}
+		here, below := l.Quarters(w.start, opt.Ignore.Contains)
+		rise := float64(here) * l.Height / 4
+		flow := 1.0
+		if l.Layer >= w.start && !opt.Ignore.Contains(l.Layer) {
+			flow = factor(w, l) * (l.Height + rise - float64(below)*l.Below/4) / l.Height
+		}
+		if math.Abs(m.Raised-rise) > 0.0006 || math.Abs(m.Flow-flow) > 2e-4 {
+			t.Errorf("line %d, layer %d, ring %d: raised by %.3f with %.4f times the filament, want %.3f and %.4f", m.InLine,
+				l.Layer, l.Ring, m.Raised, m.Flow, rise, flow)
+		}
+	}
+	if inner > len(measures) {
+		t.Errorf("%d loops measured, %d printed", len(measures), inner)
+	}
+}
+
+// factor is the flow of inner walls: constant, or by the curve called auto for walls 0.45 mm wide.
+func factor(w wish, l prints.Loop) float64 {
+	if w.multiplier != 0 {
+		return w.multiplier
+	}
+	corner := l.Height * (1 - math.Pi/4)
+	return 1 + 0.05*0.5*(l.Height/(0.45-corner))/(0.2/0.4071)
+}
