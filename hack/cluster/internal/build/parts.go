@@ -19,7 +19,7 @@ type part struct {
 	ldflags  func(version string) string // beyond leaving debug information out
 	version  string                      // module whose version ldflags gets
 	links    []string                    // other names of the program, as paths
-	slow     string                      // said before a first build that takes longer than a glance
+	slow     string                      // how long it takes with an empty Go cache, when that is long
 }
 
 func parts(l layout.Layout) []part {
@@ -28,10 +28,10 @@ func parts(l layout.Layout) []part {
 	return []part{
 		{name: "Kubernetes", module: "cluster", packages: []string{"./kubernetes"}, output: l.Program("kubernetes"),
 			version: "k8s.io/kubernetes", ldflags: kubernetesVersion, links: kubernetesLinks(l),
-			slow: "about 7 minutes on 2 cores the first time"},
+			slow: "up to 7 minutes on 2 cores when Go has not compiled it before"},
 		{name: "etcd", module: "cluster/tools/etcd", packages: []string{"go.etcd.io/etcd/server/v3"},
-			output: l.Program("etcd"), slow: "half a minute"},
-		{name: "containerd", module: "cluster/tools/containerd", output: l.Programs() + "/", slow: "a minute",
+			output: l.Program("etcd"), slow: "up to half a minute"},
+		{name: "containerd", module: "cluster/tools/containerd", output: l.Programs() + "/", slow: "up to a minute",
 			packages: []string{containerd + "containerd", containerd + "containerd-shim-runc-v2", containerd + "ctr"}},
 		{name: "runc", module: "cluster/tools/runc", packages: []string{"github.com/opencontainers/runc"},
 			output: l.Program("runc"), cgo: true},
@@ -39,10 +39,10 @@ func parts(l layout.Layout) []part {
 			packages: []string{plugin + "main/ptp", plugin + "main/loopback", plugin + "ipam/host-local",
 				plugin + "meta/portmap"}},
 		{name: "CoreDNS", module: "cluster/tools/coredns", packages: []string{"github.com/coredns/coredns"},
-			output: l.Program("coredns"), slow: "2 minutes"},
+			output: l.Program("coredns"), slow: "up to 2 minutes"},
 		{name: "pause", module: "cluster", packages: []string{"./pause"}, output: l.Program("pause")},
 		{name: "Helm", module: "cluster/tools/helm", packages: []string{"helm.sh/helm/v4/cmd/helm"},
-			output: filepath.Join(l.Bin(), "helm"), version: "helm.sh/helm/v4", ldflags: helmVersion, slow: "2 minutes"},
+			output: filepath.Join(l.Bin(), "helm"), version: "helm.sh/helm/v4", ldflags: helmVersion, slow: "up to 2 minutes"},
 		{name: "image builder", module: "images", packages: []string{"."}, output: packImage(l)},
 	}
 }

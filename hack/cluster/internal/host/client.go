@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -96,9 +97,12 @@ func checkRunning(ctx context.Context, l layout.Layout, say Say) (bool, error) {
 	if err != nil || pid == 0 {
 		return false, err
 	}
-	if _, err := os.Stat(l.Complete()); err != nil {
+	switch _, err := os.Stat(l.Complete()); {
+	case errors.Is(err, fs.ErrNotExist):
 		say("was left half-started, starting it anew")
 		return false, nil
+	case err != nil:
+		return false, err
 	}
 	c, err := newClient(l)
 	if err != nil {

@@ -13,6 +13,9 @@ import (
 
 // Down removes the cluster whatever state it is in, and fails when anything of it is left.
 func Down(ctx context.Context, l layout.Layout) error {
+	if err := requireRoot(); err != nil {
+		return err
+	}
 	unlock, err := lock(l)
 	if err != nil {
 		return err

@@ -15,6 +15,9 @@ import (
 
 // Load imports image tarballs into the running node.
 func Load(ctx context.Context, l layout.Layout, tarballs []string) error {
+	if err := requireRoot(); err != nil {
+		return err
+	}
 	pid, err := nodeProcess(l)
 	if err != nil {
 		return err

@@ -9,6 +9,9 @@ import (
 
 // Status says what runs; its error says why the cluster is of no use.
 func Status(ctx context.Context, l layout.Layout, say Say) error {
+	if err := requireRoot(); err != nil {
+		return err
+	}
 	found, err := processes(l)
 	if err != nil {
 		return err

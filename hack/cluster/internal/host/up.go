@@ -23,8 +23,8 @@ type Say func(format string, args ...any)
 // Up starts the cluster, unless it runs, and the forwards that are missing. What is left of a cluster that does not
 // answer any more is removed first; one that could not be started, or was interrupted, is removed again.
 func Up(ctx context.Context, l layout.Layout, rules []forward.Rule, say Say) error {
-	if os.Getuid() != 0 {
-		return errors.New("a node needs namespaces, mounts and cgroups: run this as root")
+	if err := requireRoot(); err != nil {
+		return err
 	}
 	unlock, err := lock(l)
 	if err != nil {
@@ -47,6 +47,14 @@ func Up(ctx context.Context, l layout.Layout, rules []forward.Rule, say Say) err
 		}
 	}
 	return startForwards(l, rules, say)
+}
+
+// requireRoot also keeps a command from seeing nothing, where it merely may not look.
+func requireRoot() error {
+	if os.Getuid() != 0 {
+		return errors.New("a node consists of namespaces, mounts and cgroups: run this as root")
+	}
+	return nil
 }
 
 func requirePrograms(l layout.Layout) error {
