@@ -16,6 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"bricklayers.dev/bricklayers/hack/cluster/internal/host"
+	"bricklayers.dev/bricklayers/hack/cluster/internal/layout"
 )
 
 // cluster drives clusterctl and kubectl as a person would.
@@ -114,26 +117,21 @@ func (c *cluster) requireNothingLeft() {
 	if mounts, err := os.ReadFile("/proc/self/mountinfo"); err != nil || bytes.Contains(mounts, []byte(state)) {
 		c.t.Errorf("a mount of the cluster is left (%v)", err)
 	}
+	l, err := layout.New(c.root, c.name)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, pattern := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/*"} {
+		if groups, err := filepath.Glob(pattern + host.CgroupName(l)); err != nil || len(groups) > 0 {
+			c.t.Errorf("cgroups %v are left (%v)", groups, err)
+		}
+	}
 	if _, err := os.Stat(state); !errors.Is(err, os.ErrNotExist) {
 		c.t.Errorf("%s is left (%v)", state, err)
 	}
 }
 
-func cgroups(t *testing.T) int {
-	t.Helper()
-	v1, err := filepath.Glob("/sys/fs/cgroup/*/bricklayers-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v2, err := filepath.Glob("/sys/fs/cgroup/bricklayers-*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(v1) + len(v2)
-}
-
 func TestCluster(t *testing.T) {
-	before := cgroups(t)
 	c := newCluster(t, "selftest")
 	port := freePort(t)
 	forward := fmt.Sprintf("--forward=127.0.0.1:%d=probe/web:80", port)
@@ -208,9 +206,6 @@ func TestCluster(t *testing.T) {
 	})
 	c.ctl("down")
 	c.requireNothingLeft()
-	if after := cgroups(t); after != before {
-		t.Errorf("%d cgroups before, %d after", before, after)
-	}
 }
 
 // loadProbe puts the image into the node that the workloads run.

@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// program builds a small binary the way a product's is built, with extra environment.
-func program(t *testing.T, environment ...string) string {
+// program builds a small binary the way a product's is built.
+func program(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")
@@ -30,7 +30,7 @@ func program(t *testing.T, environment ...string) string {
 	}
 	binary := filepath.Join(dir, "hello")
 	command := exec.Command("go", "build", "-o", binary, source)
-	command.Env = append(append(os.Environ(), "CGO_ENABLED=0"), environment...)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, output)
 	}

@@ -1,4 +1,4 @@
-// Command images packs one static Go binary into a container image, without a container runtime: an empty base, one
+// Command packimage packs one static Go binary into a container image, without a container runtime: an empty base, one
 // layer, and the configuration Kubernetes looks at. The same binary and flags give the same digest on every machine.
 package main
 
@@ -20,12 +20,12 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			os.Exit(2)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "packimage:", err)
 		}
-		fmt.Fprintln(os.Stderr, "images:", err)
 		os.Exit(1)
 	}
 }
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 func parse(args []string) (imageSpec, target, error) {
-	flags := flag.NewFlagSet("images", flag.ContinueOnError)
+	flags := flag.NewFlagSet("packimage", flag.ContinueOnError)
 	binary := flags.String("binary", "", "static `program` to pack; its file name becomes /NAME and the entrypoint")
 	reference := flags.String("name", "", "image `reference`, such as registry.example.com/manager:v1")
 	user := flags.String("user", "65532:65532", "numeric `uid:gid` the container runs as")

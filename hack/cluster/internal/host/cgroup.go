@@ -15,9 +15,9 @@ import (
 	"bricklayers.dev/bricklayers/hack/cluster/internal/layout"
 )
 
-// cgroupName is the group that holds all pods of the cluster. It follows from the cluster's folder, so that it is found
+// CgroupName is the group that holds all pods of the cluster. It follows from the cluster's folder, so that it is found
 // again when nothing else of the cluster is left.
-func cgroupName(l layout.Layout) string {
+func CgroupName(l layout.Layout) string {
 	return fmt.Sprintf("/bricklayers-%x", sha256.Sum256([]byte(l.State())))[:len("/bricklayers-")+8]
 }
 
@@ -49,7 +49,7 @@ func makeCgroup(l layout.Layout) error {
 		return err
 	}
 	for _, mount := range mounts {
-		if err := os.MkdirAll(filepath.Join(mount, cgroupName(l)), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(mount, CgroupName(l)), 0o755); err != nil {
 			return fmt.Errorf("cgroup: %w", err)
 		}
 	}
@@ -64,7 +64,7 @@ func removeCgroup(ctx context.Context, l layout.Layout) error {
 	}
 	return poll(ctx, 20*time.Second, "the cgroups to go", func(context.Context) error {
 		for _, mount := range mounts {
-			if err := removeTree(filepath.Join(mount, cgroupName(l))); err != nil {
+			if err := removeTree(filepath.Join(mount, CgroupName(l))); err != nil {
 				return err
 			}
 		}

@@ -161,7 +161,7 @@ func startNode(l layout.Layout) (pid, index int, err error) {
 	if index, err = plugIn(l, pid); err != nil {
 		return 0, 0, err
 	}
-	if err := node.WriteFiles(l, layout.NewAddresses(index), cgroupName(l)); err != nil {
+	if err := node.WriteFiles(l, layout.NewAddresses(index), CgroupName(l)); err != nil {
 		return 0, 0, err
 	}
 	if err := json.NewEncoder(settings).Encode(node.Settings{Layout: l, Index: index}); err != nil {
