@@ -96,7 +96,7 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 	for range p.opt.Workers {
 		workers.Go(func() {
 			for l := range work {
-				l.analyse(p.cfg)
+				l.analyse(p.cfg, p.opt.Order == OrderContour)
 				l.done <- struct{}{}
 			}
 		})
@@ -117,14 +117,14 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 }
 
 func (p *pipeline) assemble(order <-chan *layer, w io.Writer, stats *Stats) error {
-	e := &emitter{stats: stats}
+	e := &emitter{stats: stats, mover: newMover(p.opt, p.cfg)}
 	o := &output{w: w}
 	check := &selfCheck{}
 	b := &columnBuilder{opt: p.opt, cfg: p.cfg, stats: stats, free: p.give}
-	b.done = func(l *layer) {
-		e.layer(l)
+	b.done = func(l *layer, follow []move) {
+		e.layer(l, follow)
 		if o.err == nil {
-			o.err = check.layer(l, e.out)
+			o.err = check.check(l, e.out, p.opt.Order)
 		}
 		if o.stamp == nil {
 			o.stamp = header(p.opt, e.eol)
@@ -151,6 +151,7 @@ func (p *pipeline) assemble(order <-chan *layer, w io.Writer, stats *Stats) erro
 		stats.LinesAdded++
 	}
 	stats.BytesOut = o.written
+	stats.TravelAdded = e.travel / mm
 	return o.err
 }
 
@@ -175,10 +176,10 @@ func (p *pipeline) give(l *layer) {
 }
 
 // analyse finds what can be known of a layer without its neighbours.
-func (l *layer) analyse(c *config) {
+func (l *layer) analyse(c *config, reorders bool) {
 	l.findLoops()
 	if l.walls {
-		l.groupLoops(c)
+		l.groupLoops(c, reorders)
 		l.coverCells()
 	}
 }

@@ -33,8 +33,8 @@ type columnBuilder struct {
 	opt   *Options
 	cfg   *config
 	stats *Stats
-	done  func(*layer) // takes a decided layer
-	free  func(*layer) // takes back a layer nobody needs any more
+	done  func(l *layer, follow []move) // takes a decided layer, and the moves behind it as far as they are known
+	free  func(*layer)                  // takes back a layer nobody needs any more
 
 	below   *layer // last decided layer of walls
 	current *layer // layer of walls that waits for the next one
@@ -68,7 +68,7 @@ func (b *columnBuilder) addPlain(l *layer) {
 		b.number++
 	}
 	if b.current == nil {
-		b.done(l)
+		b.done(l, nil)
 		b.free(l)
 		return
 	}
@@ -125,6 +125,7 @@ func (b *columnBuilder) settle(next *layer) {
 	if l.number == 1 {
 		below = nil
 	}
+	after := next
 	if next != nil && next.number == 1 {
 		next = nil
 	}
@@ -134,9 +135,16 @@ func (b *columnBuilder) settle(next *layer) {
 			b.stats.loop(l, p)
 		}
 	}
-	b.done(l)
+	switch {
+	case len(b.held) > 0:
+		b.done(l, b.held[0].moves)
+	case after != nil:
+		b.done(l, after.moves)
+	default:
+		b.done(l, nil)
+	}
 	for _, h := range b.held {
-		b.done(h)
+		b.done(h, nil)
 		b.free(h)
 	}
 	b.held, b.heldLen = b.held[:0], 0

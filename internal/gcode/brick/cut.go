@@ -13,6 +13,7 @@ func (s *scanner) possibleCut() error {
 		}
 	}
 	s.cutAt, s.cutMoves, s.cutArcs = s.offset(), len(s.cur.moves), len(s.cur.arcs)
+	s.cutNotes = len(s.cur.notes)
 	s.cutX, s.cutY, s.cutLine = s.st.x, s.st.y, s.line
 	s.cutF, s.cutRaft, s.cutBeads = s.st.f, false, false
 	return nil
@@ -37,8 +38,11 @@ func (s *scanner) cut() error {
 		}
 		next.moves = append(next.moves, m)
 	}
+	for _, n := range old.notes[s.cutNotes:] {
+		next.notes = append(next.notes, labelNote{n.off - uint32(s.cutAt), n.end - uint32(s.cutAt), n.kind})
+	}
 	next.arcs = append(next.arcs, old.arcs[s.cutArcs:]...)
-	old.moves, old.arcs = old.moves[:s.cutMoves], old.arcs[:s.cutArcs]
+	old.moves, old.arcs, old.notes = old.moves[:s.cutMoves], old.arcs[:s.cutArcs], old.notes[:s.cutNotes]
 	old.part = old.part || s.big
 	s.cur, s.cutAt, s.big = next, -1, false
 	s.base = len(next.text)

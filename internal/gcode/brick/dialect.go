@@ -96,12 +96,13 @@ func pathRegion(name []byte) region {
 type note uint8
 
 const (
-	noteNone   note = iota
-	noteLayer       // a new layer begins; value is its number when numbered
-	noteRegion      // a new region begins; value is the region
-	noteHeight      // value is the height of the beads that follow
-	noteWidth       // value is their width
-	noteObject      // another object begins or one ends
+	noteNone     note = iota
+	noteLayer         // a new layer begins; value is its number when numbered
+	noteRegion        // a new region begins; value is the region
+	noteHeight        // value is the height of the beads that follow
+	noteWidth         // value is their width
+	noteProgress      // an M73, which may be said a little earlier; no comment, but kept with them
+	noteObject        // another object begins or one ends
 )
 
 // readNote reads a comment without its ';' and without blanks around it.

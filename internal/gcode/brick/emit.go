@@ -33,36 +33,49 @@ type emitter struct {
 	out   []byte // the text of the layer as far as it is written
 	pos   uint32 // in l.text; what is before it is written
 	edits int    // lines of the layer that were edited or added
+
+	mover // for the order "contour"
 }
 
-// layer writes a decided layer to e.out.
-func (e *emitter) layer(l *layer) {
-	e.l, e.pos, e.out, e.edits = l, 0, e.out[:0], 0
+// layer writes a decided layer to e.out. The moves that follow it in the file are those of follow.
+func (e *emitter) layer(l *layer, follow []move) {
+	e.l, e.pos, e.out, e.edits, e.follow = l, 0, e.out[:0], 0, follow
 	if e.eol == nil {
 		e.eol = eolOf(l.text)
 	}
 	next := int32(0)
-	for i := range l.loops {
+	for i := 0; i < len(l.loops); {
 		p := &l.loops[i]
 		e.moves(next, p.lead)
-		e.approach(p)
-		if p.inner() && p.factor != one && p.factor != 0 {
-			e.scale(p)
+		if loops, ok := e.contourAt(i); ok {
+			e.contourOrder(loops)
+			i += len(loops)
 		} else {
-			e.moves(p.first, p.last+1)
+			e.approach(p)
+			e.body(p)
+			i++
 		}
-		next = p.last + 1
+		next = l.loops[i-1].last + 1
 	}
 	e.moves(next, int32(len(l.moves)))
 	e.copyTo(uint32(len(l.text)))
 	e.stats.LinesEdited += e.edits
 }
 
+// body passes on the beads of p and what stands between them.
+func (e *emitter) body(p *loop) {
+	if p.inner() && p.factor != one && p.factor != 0 {
+		e.scale(p)
+	} else {
+		e.moves(p.first, p.last+1)
+	}
+}
+
 // moves passes on the moves from a to before b, which keep their plastic and their height.
 func (e *emitter) moves(a, b int32) {
 	for i := a; i < b; i++ {
 		m := &e.l.moves[i]
-		if m.flags&(hasZ|absoluteE|setsE) == 0 {
+		if m.flags&(hasZ|absoluteE|setsE) == 0 && !e.displaced {
 			continue
 		}
 		if m.is(hasZ) && !m.is(relative) {
@@ -72,6 +85,8 @@ func (e *emitter) moves(a, b int32) {
 			}
 		}
 		switch {
+		case e.displaced && m.is(hasXY):
+			e.returnTo(i)
 		case m.is(setsE):
 			e.shift = 0
 		case e.shift != 0 && m.is(absoluteE):
@@ -117,7 +132,11 @@ func (e *emitter) writeE(m *move, given int64) {
 	bare := digits[0] == '.' || len(digits) > 1 && digits[1] == '.' && digits[0]-'0' > 9
 	e.edits++
 	e.copyTo(at)
-	e.out = lex.AppendDecimal(e.out, given, 5, bare)
+	decimals := 5
+	if m.is(absoluteE) && given%eStep != 0 { // a sixth decimal in the input has to go along, or deltas would change
+		decimals = 6
+	}
+	e.out = lex.AppendDecimal(e.out, given, decimals, bare)
 	e.pos = at + uint32(m.eLen)
 }
 
@@ -125,6 +144,11 @@ func (e *emitter) writeE(m *move, given int64) {
 func (e *emitter) approach(p *loop) {
 	l := e.l
 	first := &l.moves[p.first]
+	if e.reorders {
+		for i := p.lead; i < p.first; i++ {
+			e.pull.see(&l.moves[i])
+		}
+	}
 	if first.is(unknownZ) { // homed since; there is no height to be at
 		e.moves(p.lead, p.first)
 		e.lift = 0
@@ -194,6 +218,9 @@ func (e *emitter) carry(m *move, target int32, stamp string) {
 	var line lex.Line
 	line.Parse(text)
 	e.edits++
+	if e.displaced && m.is(hasXY) {
+		e.returned(m)
+	}
 	bare := true
 	if m.is(hasZ) {
 		digits := text[line.ZAt.Start:line.ZAt.End]
@@ -244,6 +271,9 @@ func (e *emitter) addedLine() {
 
 // copyTo writes the text of the layer up to offset to.
 func (e *emitter) copyTo(to uint32) {
+	if e.silent {
+		e.copySilent(to)
+	}
 	if to > e.pos {
 		e.out = append(e.out, e.l.text[e.pos:to]...)
 		e.pos = to

@@ -27,6 +27,7 @@ type layer struct {
 	width          int32 // widest wall the slicer states; 0 unknown
 
 	// set by the analysis
+	notes    []labelNote
 	loops    []loop
 	points   []point
 	boxes    []box
@@ -59,6 +60,12 @@ type move struct {
 	flags    flags
 }
 
+// A labelNote is a line that says what the beads behind it are, or how far the print is.
+type labelNote struct {
+	off, end uint32
+	kind     note // from noteRegion to noteProgress
+}
+
 // An arc is the centre of a G2 or G3 relative to its start. For a G92, i holds the value given to E.
 type arc struct {
 	i, j      int64
@@ -66,22 +73,26 @@ type arc struct {
 	radius    bool // given as R: the centre is not known
 }
 
-type flags uint16
+type flags uint32
 
 const (
-	isBead    flags = 1 << iota // lays plastic: filament goes out while XY moves
-	movesXY                     // changes X or Y (or turns a full circle)
-	hasXY                       // has an X or Y word
-	hasZ                        // has a Z word
-	hasE                        // has an E word
-	absoluteE                   // its E word is a position, not a length
-	linear                      // G0 or G1
-	relative                    // XYZ words are lengths (G91)
-	breaksRun                   // something before it ends a wall run: object, tool, unknown position
-	unknownZ                    // the height of the head is not known
-	setsE                       // G92 with E: moves the origin of the E axis
-	setsXYZ                     // G92 with X, Y or Z
-	turned                      // under G18 or G19: arcs are not in XY
+	isBead       flags = 1 << iota // lays plastic: filament goes out while XY moves
+	movesXY                        // changes X or Y (or turns a full circle)
+	hasXY                          // has an X or Y word
+	hasBoth                        // has an X and a Y word
+	hasZ                           // has a Z word
+	hasE                           // has an E word
+	absoluteE                      // its E word is a position, not a length
+	linear                         // G0 or G1
+	relative                       // XYZ words are lengths (G91)
+	breaksRun                      // something before it ends a wall run: object, tool, unknown position
+	unknownZ                       // the height of the head is not known
+	setsE                          // G92 with E: moves the origin of the E axis
+	setsXYZ                        // G92 with X, Y or Z
+	turned                         // under G18 or G19: arcs are not in XY
+	hasF                           // has an F word
+	afterCommand                   // a command stands between it and the move before
+	afterRetract                   // so does a G10 or G11, which retract or prime by themselves
 )
 
 func (m *move) is(f flags) bool { return m.flags&f != 0 }
@@ -89,7 +100,7 @@ func (m *move) is(f flags) bool { return m.flags&f != 0 }
 // reset makes l an empty layer that keeps its memory.
 func (l *layer) reset() {
 	*l = layer{
-		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], loops: l.loops[:0], points: l.points[:0], boxes: l.boxes[:0],
+		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], notes: l.notes[:0], loops: l.loops[:0], points: l.points[:0], boxes: l.boxes[:0],
 		contours: l.contours[:0], cells: l.cells[:0], grid: l.grid, order: l.order[:0], done: l.done,
 	}
 }

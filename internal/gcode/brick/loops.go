@@ -32,9 +32,12 @@ type loop struct {
 	box     box
 	contour int32
 	phase   int32 // 0 is the visible wall, 1 the loop beside it; odd ones are raised
-	cells   span  // its footprint in layer.cells
-	rise    uint8 // quarters of the layer height it is raised by: 0, 1 or 2
-	factor  int64 // of the flow, in billionths
+
+	chain, looseChain int32 // wall it belongs to if each loop joins the wall before it or begins the next
+
+	cells  span  // its footprint in layer.cells
+	rise   uint8 // quarters of the layer height it is raised by: 0, 1 or 2
+	factor int64 // of the flow, in billionths
 }
 
 type span struct{ from, to int32 }

@@ -12,6 +12,9 @@ type Order string
 const (
 	// OrderSlicer keeps the order of the input: no line moves.
 	OrderSlicer Order = "slicer"
+	// OrderContour lays the flat loops of a wall first, then the raised ones, so that the nozzle passes beside fewer
+	// beads that stand higher than where it is.
+	OrderContour Order = "contour"
 )
 
 // Options are the user's wishes. The zero value is not usable, DefaultOptions is.
@@ -49,8 +52,8 @@ func (o *Options) Check() error {
 		return fmt.Errorf("start layer %d: the first layer never rises, use 2 or more", o.StartLayer)
 	case o.Multiplier != 0 && !(o.Multiplier >= 0.5 && o.Multiplier <= 2):
 		return fmt.Errorf("multiplier %v: use auto or a number between 0.5 and 2", o.Multiplier)
-	case o.Order != OrderSlicer:
-		return fmt.Errorf("order %q: use %s", o.Order, OrderSlicer)
+	case o.Order != OrderSlicer && o.Order != OrderContour:
+		return fmt.Errorf("order %q: use %s or %s", o.Order, OrderSlicer, OrderContour)
 	case o.Workers < 0:
 		return fmt.Errorf("workers %d: use 0 for one per processor, or more", o.Workers)
 	}

@@ -43,6 +43,7 @@ type scanner struct {
 	cutAt    int // offset in cur.text of a possible cut, -1 for none
 	cutMoves int // moves before it
 	cutArcs  int
+	cutNotes int
 	cutX     int32
 	cutY     int32
 	cutF     int32
@@ -68,7 +69,8 @@ type state struct {
 	absE          bool // M82
 	turned        bool // G18, G19
 	region        region
-	breaks        flags
+	breaks        flags // breaksRun, until the next bead
+	commands      flags // afterCommand and afterRetract, until the next move
 	height, width int64
 }
 
@@ -165,9 +167,9 @@ func (s *scanner) read(line []byte) error {
 	case lex.SetPosition:
 		err = s.setPosition(line)
 	case lex.Command:
-		err = s.command()
+		err = s.command(len(line))
 	case lex.Marker:
-		err = s.marker(s.l.CommentText(line))
+		err = s.marker(s.l.CommentText(line), len(line))
 	case lex.Opaque:
 		s.opaque(line)
 	}
@@ -192,76 +194,6 @@ func (s *scanner) stamp(line []byte) error {
 	return nil
 }
 
-func (s *scanner) command() error {
-	if s.l.Checksum {
-		return s.fault(LineChecksums, "has a checksum, which changing the line would break: export without checksums")
-	}
-	switch st := &s.st; s.l.Letter {
-	case 'G':
-		switch s.l.Number {
-		case 20:
-			return s.fault(UnitsInches, "G20 switches to inches: set the slicer to millimetres")
-		case 17, 18, 19:
-			st.turned = s.l.Number != 17
-		case 28:
-			st.knowX, st.knowY, st.knowZ = false, false, false
-			st.breaks = breaksRun
-		case 90, 91:
-			st.relative = s.l.Number == 91
-		}
-	case 'M':
-		switch s.l.Number {
-		case 82, 83:
-			st.absE = s.l.Number == 82
-		case 486, 620, 621:
-			st.breaks = breaksRun
-		}
-	case 'T':
-		st.breaks = breaksRun
-	}
-	return nil
-}
-
-func (s *scanner) opaque(line []byte) {
-	if hasPrefixFold(line, "EXCLUDE_OBJECT_") {
-		s.st.breaks = breaksRun
-	}
-}
-
-func (s *scanner) marker(text []byte) error {
-	kind, value := readNote(text)
-	switch st := &s.st; kind {
-	case noteLayer:
-		s.facts.layerMarks++
-		if err := s.possibleCut(); err != nil {
-			return err
-		}
-		s.cutRaft = s.cutRaft || value < 0
-		st.region = regionUnknown
-		st.breaks = breaksRun
-		if v, ok := namedNumber(text, "z_thickness="); ok {
-			st.height = v
-		}
-	case noteRegion:
-		st.region = region(value)
-		if st.region.wall() {
-			s.facts.wallLabels++
-		} else {
-			st.breaks = breaksRun
-		}
-		if st.region == regionInternal {
-			s.facts.innerLabels++
-		}
-	case noteHeight:
-		st.height = value
-	case noteWidth:
-		st.width = value
-	case noteObject:
-		st.breaks = breaksRun
-	}
-	return nil
-}
-
 // move notes a G0–G3 and moves the head.
 func (s *scanner) move(line []byte) error {
 	l, st := &s.l, &s.st
@@ -279,6 +211,9 @@ func (s *scanner) move(line []byte) error {
 	}
 	if l.Has&(lex.HasX|lex.HasY) != 0 {
 		m.flags |= hasXY
+		if l.Has&lex.HasX != 0 && l.Has&lex.HasY != 0 {
+			m.flags |= hasBoth
+		}
 		if int32(x) != st.x || int32(y) != st.y || !st.knowX || !st.knowY || l.Number >= 2 {
 			m.flags |= movesXY
 		}
@@ -292,6 +227,7 @@ func (s *scanner) move(line []byte) error {
 	st.x, st.y, st.z = int32(x), int32(y), int32(z)
 	if l.Has&lex.HasF != 0 {
 		st.f = int32(l.F / 1000)
+		m.flags |= hasF
 	}
 	if l.Has&lex.HasE != 0 {
 		if err := s.extrude(&m, line); err != nil {
@@ -410,6 +346,8 @@ func (s *scanner) note(m *move, length int) {
 		m.flags |= st.breaks
 		st.breaks = 0
 	}
+	m.flags |= st.commands
+	st.commands = 0
 	s.cur.moves = append(s.cur.moves, *m)
 }
 

@@ -32,10 +32,20 @@ type selfCheck struct {
 	loop      int    // the loop that the next bead may belong to
 	in, given int64  // plastic of the loop so far
 	err       error
+
+	before, after *tally // where loops change places
 }
 
-// layer compares a layer with its output.
-func (c *selfCheck) layer(l *layer, out []byte) error {
+// check compares a layer with its output.
+func (c *selfCheck) check(l *layer, out []byte, order Order) error {
+	if order == OrderSlicer {
+		return c.checkLines(l, out)
+	}
+	return c.checkMoved(l, out)
+}
+
+// checkLines compares them line by line.
+func (c *selfCheck) checkLines(l *layer, out []byte) error {
 	c.l, c.out, c.loop, c.in, c.given, c.err = l, out, 0, 0, 0, nil
 	if l.locked && !bytes.Equal(l.text, out) {
 		return c.fail(0, "a layer that must stay as it is was edited")

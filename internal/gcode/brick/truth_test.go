@@ -111,6 +111,40 @@ func TestTruth(t *testing.T) {
 	}
 }
 
+// TestContourOrder lets the checker look at the same prints with loops that change places.
+func TestContourOrder(t *testing.T) {
+	for _, o := range prints.Combinations() {
+		if o.Outcome().Class != "bricked" || slices.Contains(o.Switches, "huge-e") ||
+			!slices.Contains([]string{"prusa", "bambu", "cura"}, o.Dialect) { // the others differ in what is read only
+			continue
+		}
+		t.Run(o.Name(), func(t *testing.T) {
+			t.Parallel()
+			var in, out bytes.Buffer
+			if err := prints.Write(&in, o, nil); err != nil {
+				t.Fatal(err)
+			}
+			opt := DefaultOptions()
+			opt.Order = OrderContour
+			opt.Settings = in.Bytes()[max(0, in.Len()-peekSize):]
+			if _, err := Transform(bytes.NewReader(in.Bytes()), &out, opt); err != nil {
+				t.Fatal(err)
+			}
+			report, err := check.Compare(&in, &out, check.Options{
+				Order: check.Contour, StartLayer: opt.StartLayer, Multiplier: opt.Multiplier, Up: StampUp, Down: StampDown,
+				Exact: true,
+			})
+			violations := report.Violations()
+			if slices.Contains(o.Switches, "machine") || slices.Contains(o.Switches, "g91-wall") {
+				violations -= report.Get("I21").Violations // what stands among the beads keeps them where they are
+			}
+			if err != nil || violations > 0 {
+				t.Errorf("error %v\n%s", err, report)
+			}
+		})
+	}
+}
+
 func compareTruth(t *testing.T, o prints.Options, loops []prints.Loop, before, after []laid) {
 	if len(before) != len(after) {
 		t.Fatalf("%d lines in, %d out", len(before), len(after))

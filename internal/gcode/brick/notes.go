@@ -1,0 +1,90 @@
+package brick
+
+// What commands and comments change: modes of the machine, and what the beads that follow are.
+
+func (s *scanner) command(length int) error {
+	if s.l.Checksum {
+		return s.fault(LineChecksums, "has a checksum, which changing the line would break: export without checksums")
+	}
+	if s.l.Letter == 'M' && s.l.Number == 73 {
+		s.keepNote(noteProgress, length)
+		return nil
+	}
+	s.st.commands |= afterCommand
+	switch st := &s.st; s.l.Letter {
+	case 'G':
+		switch s.l.Number {
+		case 10, 11:
+			st.commands |= afterRetract
+		case 20:
+			return s.fault(UnitsInches, "G20 switches to inches: set the slicer to millimetres")
+		case 17, 18, 19:
+			st.turned = s.l.Number != 17
+		case 28:
+			st.knowX, st.knowY, st.knowZ = false, false, false
+			st.breaks = breaksRun
+		case 90, 91:
+			st.relative = s.l.Number == 91
+		}
+	case 'M':
+		switch s.l.Number {
+		case 82, 83:
+			st.absE = s.l.Number == 82
+		case 486, 620, 621:
+			st.breaks = breaksRun
+		}
+	case 'T':
+		st.breaks = breaksRun
+	}
+	return nil
+}
+
+func (s *scanner) opaque(line []byte) {
+	s.st.commands |= afterCommand
+	if hasPrefixFold(line, "EXCLUDE_OBJECT_") {
+		s.st.breaks = breaksRun
+	}
+}
+
+func (s *scanner) marker(text []byte, length int) error {
+	kind, value := readNote(text)
+	if kind >= noteRegion && kind <= noteWidth {
+		s.keepNote(kind, length)
+	}
+	switch st := &s.st; kind {
+	case noteLayer:
+		s.facts.layerMarks++
+		if err := s.possibleCut(); err != nil {
+			return err
+		}
+		s.cutRaft = s.cutRaft || value < 0
+		st.region = regionUnknown
+		st.breaks = breaksRun
+		if v, ok := namedNumber(text, "z_thickness="); ok {
+			st.height = v
+		}
+	case noteRegion:
+		st.region = region(value)
+		if st.region.wall() {
+			s.facts.wallLabels++
+		} else {
+			st.breaks = breaksRun
+		}
+		if st.region == regionInternal {
+			s.facts.innerLabels++
+		}
+	case noteHeight:
+		st.height = value
+	case noteWidth:
+		st.width = value
+	case noteObject:
+		st.breaks = breaksRun
+	}
+	return nil
+}
+
+// keepNote remembers where the current line is.
+func (s *scanner) keepNote(kind note, length int) {
+	at := uint32(s.offset())
+	s.cur.notes = append(s.cur.notes, labelNote{at, at + uint32(length), kind})
+}
