@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -37,6 +39,28 @@ func testAccepted(t *testing.T, c *cluster) {
 	}
 	if sent < 30 {
 		t.Errorf("only %d objects were rendered: is everything switched on?", sent)
+	}
+}
+
+// testSamples sends what config/samples holds, as a reader of it would.
+func testSamples(t *testing.T, c *cluster) {
+	samples, err := filepath.Glob(repoRoot + "/config/samples/*.yaml")
+	if err != nil || len(samples) == 0 {
+		t.Fatalf("no samples (%v)", err)
+	}
+	strict := client.WithFieldValidation(c.Client, metav1.FieldValidationStrict)
+	for _, path := range samples {
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		for _, object := range decode(t, file) {
+			object.SetName("sample-" + object.GetName()) // the chart's brick is there already
+			if err := strict.Create(t.Context(), object, client.DryRunAll); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
 	}
 }
 

@@ -42,9 +42,11 @@ func TestCluster(t *testing.T) {
 	}{
 		{"a release from install to uninstall", testRelease},
 		{"a new field of Processor is used in the upgrade that brings it", testNewField},
+		{"the definitions are left to somebody else, and taken back", testDefinitionsElsewhere},
 		{"a mistyped field of a Processor is refused", testMistypedField},
 		{"a second release, of one namespace", testSecondRelease},
 		{"every object is accepted", testAccepted},
+		{"every sample is accepted", testSamples},
 		{"pods meet the restricted standard", testRestricted},
 	} {
 		if !t.Run(part.name, func(t *testing.T) { part.test(t, c) }) {
@@ -135,6 +137,16 @@ func testNewField(t *testing.T, c *cluster) {
 		t.Fatal(err)
 	}
 	c.helm(t, "upgrade", release, next, "--set", "processors.brick.spec.novelty=yes")
+}
+
+// testDefinitionsElsewhere: a release that stops bringing the definitions does not take them away.
+func testDefinitionsElsewhere(t *testing.T, c *cluster) {
+	for _, enabled := range []string{"false", "true"} {
+		c.helm(t, "upgrade", release, chartPath, "--reset-values", "--set", "crds.enabled="+enabled)
+		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "brick"}, &v1alpha1.Processor{}); err != nil {
+			t.Errorf("crds.enabled=%s: %v", enabled, err)
+		}
+	}
 }
 
 func testMistypedField(t *testing.T, c *cluster) {
