@@ -21,7 +21,8 @@ func TestSchema(t *testing.T) {
 	for _, test := range []struct{ name, values, want string }{
 		{"text", "# Name.\na: x\n", `{"description":"Name.","type":"string"}`},
 		{"two lines", "# One\n# two.\na: true\n", `{"description":"One two.","type":"boolean"}`},
-		{"only the paragraph above", "# About the file.\n\n# Name.\na: x\n", `{"description":"Name.","type":"string"}`},
+		{"only the paragraph above", "a:\n  # About the group.\n\n  # Inner.\n  b: x\n", `{"additionalProperties":false,` +
+			`"properties":{"b":{"description":"Inner.","type":"string"}},"type":"object"}`},
 		{"choice", "# Type.\n# @schema enum A, B\na: A\n", `{"description":"Type.","enum":["A","B"]}`},
 		{"number", "# Count.\n# @schema minimum 1\na: 2\n", `{"description":"Count.","minimum":1,"type":"integer"}`},
 		{"list", "# Names.\n# @schema list of string\na: []\n",
