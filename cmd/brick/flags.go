@@ -17,6 +17,8 @@ import (
 type command struct {
 	brick   brick.Options
 	input   string // "-" for a filter
+	check   bool
+	result  string // what to check against the input
 	output  string // "" to replace the input
 	summary string
 	json    bool
@@ -29,6 +31,7 @@ const usage = `Usage:
   brick [flags] FILE           process FILE in place
   brick [flags] -o PATH FILE   write the result to PATH, or into it when it is a directory
   brick [flags] < IN > OUT     process a stream of G-code
+  brick [flags] --check IN OUT check OUT, made from IN with the same flags
 
 FILE is G-code as text (.gcode), binary (.bgcode) or a sliced project (.gcode.3mf). See docs/brick.md.
 
@@ -44,11 +47,12 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	flags.SetOutput(io.Discard)
 	flags.SortFlags = false
 	multiplier := flags.String("multiplier", "1.05", "flow of the walls behind the visible one, or auto")
-	order := flags.String("order", string(c.brick.Order), "print order inside a wall: slicer")
+	order := flags.String("order", string(c.brick.Order), "print order inside a wall: slicer or contour")
 	ignore := flags.String("ignore-layers", "", "layers to leave as they are, such as 10,15,40-43")
 	flags.IntVar(&c.brick.StartLayer, "start-layer", c.brick.StartLayer, "first layer of an object that may rise")
 	flags.StringVarP(&c.output, "output", "o", "", "where to write the result")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "say what would be done and write nothing")
+	flags.BoolVar(&c.check, "check", false, "check a result against its input")
 	flags.BoolVar(&c.brick.Force, "force", false, "process a file again that was processed before")
 	flags.BoolVar(&c.json, "json", false, "write statistics as JSON to standard output")
 	flags.StringVar(&c.summary, "summary", "", "write a short summary as JSON to this file")
@@ -83,10 +87,15 @@ func (c *command) finish(multiplier, order, ignore string, args []string) (err e
 	if c.brick.Ignore, err = brick.ParseLayerSet(ignore); err != nil {
 		return err
 	}
-	switch len(args) {
-	case 0:
+	switch {
+	case c.check && len(args) != 2:
+		return fmt.Errorf("--check needs the input and the result, got %d files", len(args))
+	case c.check:
+		c.input, c.result = args[0], args[1]
+		return c.brick.Check()
+	case len(args) == 0:
 		c.input = "-"
-	case 1:
+	case len(args) == 1:
 		c.input = args[0]
 	default:
 		return fmt.Errorf("%d files given: process one at a time", len(args))

@@ -34,6 +34,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		fmt.Fprintln(stdout, "brick", version.Version)
 		return exitOK
 	}
+	if c.check {
+		if err := c.compare(stdout); err != nil {
+			return fail(c, nil, err, stderr)
+		}
+		return exitOK
+	}
 	r := &report{Input: c.input}
 	if err := c.process(ctx, r, stdin, stdout, stderr); err != nil {
 		return fail(c, r, err, stderr)

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/md5"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -135,6 +141,7 @@ func TestRefusals(t *testing.T) {
 		{"utf16", "\xff\xfeG\x001\x00", "utf16", exitInput},
 		{"binary", "G1 X1\n\x00\x01", "binary_data", exitInput},
 
+		{"torn zip", "PK\x03\x04....", "zip_bad", exitInput},
 		{"torn bgcode", "GCDE\x01\x00\x00\x00", "bgcode_truncated", exitInput},
 		{"inches", "G20\n", "units_inches", exitInput},
 		{"text", strings.Repeat("hello world\n", 100), "no_motion", exitInput},
@@ -218,5 +225,97 @@ func TestSlicerHook(t *testing.T) {
 	code, _, stderr := runBrick(t, nil, path)
 	if code != 0 || !strings.Contains(stderr, "bad_height") {
 		t.Errorf("exit code %d: layers of 0.2 mm from a nozzle of 0.15 mm went by: %s", code, stderr)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "a.gcode"), filepath.Join(dir, "b.gcode")
+	writePrint(t, in, prints.Options{})
+	if code, _, stderr := runBrick(t, nil, "--multiplier=1.1", "-o", out, in); code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	if code, stdout, stderr := runBrick(t, nil, "--multiplier=1.1", "--check", in, out); code != 0 {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	text, _ := os.ReadFile(out)
+	text = bytes.Replace(text, []byte("; brick down"), []byte("; brick dwon"), 1)
+	text = bytes.Replace(text, []byte("M107\n"), nil, 1)
+	if err := os.WriteFile(out, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := runBrick(t, nil, "--multiplier=1.1", "--check", in, out)
+	if code != exitInput || !strings.HasPrefix(stderr, "brick: check_failed: ") || !strings.Contains(stdout, "I14") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+func TestArchive(t *testing.T) {
+	dir := t.TempDir()
+	path, out := filepath.Join(dir, "a.gcode.3mf"), filepath.Join(dir, "b.gcode.3mf")
+	var text bytes.Buffer
+	if err := prints.Write(&text, prints.Options{Dialect: "bambu"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	writeArchive(t, path, map[string][]byte{
+		"Metadata/plate_1.gcode":     text.Bytes(),
+		"Metadata/plate_1.gcode.md5": fmt.Appendf(nil, "%X", md5.Sum(text.Bytes())),
+		"Metadata/plate_1.png":       []byte("\x89PNG"),
+	})
+	code, stdout, stderr := runBrick(t, nil, "--json", "-o", out, path)
+	if code != 0 || !strings.Contains(stdout, `"name": "Metadata/plate_1.gcode"`) {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if code, stdout, stderr := runBrick(t, nil, "--check", path, out); code != 0 {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	content, _ := os.ReadFile(path)
+	if code, stdout, stderr := runBrick(t, content); code != 0 || !strings.HasPrefix(stdout, "PK") {
+		t.Errorf("as a filter: exit code %d: %s", code, stderr)
+	}
+}
+
+func writeArchive(t *testing.T, path string, entries map[string][]byte) {
+	t.Helper()
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		entry, err := w.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := entry.Write(entries[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSamples runs real files, where they are at hand, through everything: the result must pass the independent check
+// and must not be processed again.
+func TestSamples(t *testing.T) {
+	dir := cmp.Or(os.Getenv("BRICK_SAMPLES"), "../../../shared/samples")
+	for _, name := range []string{"3DBenchy.gcode", "calicat.gcode", "prim-cube.gcode", "prim-cube.bgcode"} {
+		t.Run(name, func(t *testing.T) {
+			in := filepath.Join(dir, name)
+			if _, err := os.Stat(in); err != nil {
+				t.Skip("no samples here")
+			}
+			out := filepath.Join(t.TempDir(), name)
+			if code, _, stderr := runBrick(t, nil, "-o", out, in); code != 0 || !strings.Contains(stderr, "raised") {
+				t.Fatalf("exit code %d: %s", code, stderr)
+			}
+			if code, stdout, stderr := runBrick(t, nil, "--check", in, out); code != 0 {
+				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+			}
+			if code, _, stderr := runBrick(t, nil, out); code != exitInput || !strings.Contains(stderr, "already_processed") {
+				t.Errorf("second run: exit code %d: %s", code, stderr)
+			}
+		})
 	}
 }
