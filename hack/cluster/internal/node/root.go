@@ -36,12 +36,13 @@ func enterRoot(l layout.Layout) error {
 			return fmt.Errorf("%s of the host: %w", path, err)
 		}
 	}
-	// Programs, configuration and logs keep their path, so that a command line means the same on both sides.
-	if err := bind(l.Bin(), filepath.Join(root, l.Bin())); err != nil {
-		return fmt.Errorf("%s of the host: %w", l.Bin(), err)
-	}
 	if err := bind(l.Var(), filepath.Join(root, "var")); err != nil {
 		return err
+	}
+	// Programs, configuration and logs keep their path, so that a command line means the same on both sides.
+	// They come after /var, below which the checkout may lie.
+	if err := bind(l.Bin(), filepath.Join(root, l.Bin())); err != nil {
+		return fmt.Errorf("%s of the host: %w", l.Bin(), err)
 	}
 	if err := os.Symlink("/run", filepath.Join(root, "var/run")); err != nil {
 		return err
