@@ -40,7 +40,8 @@ func generate(helm string) error {
 	if err := writeSchema(values, filepath.Join(chartDir, "values.schema.json")); err != nil {
 		return err
 	}
-	if err := writeReadme(values, filepath.Join(chartDir, "README.md.gotmpl"), filepath.Join(chartDir, "README.md")); err != nil {
+	readme := filepath.Join(chartDir, "README.md")
+	if err := writeReadme(values, readme+".gotmpl", readme); err != nil {
 		return err
 	}
 	return writeConfig(helm)

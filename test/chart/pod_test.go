@@ -56,7 +56,8 @@ func TestArguments(t *testing.T) {
 	gateway := find[appsv1.Deployment](t, objects, "Deployment", "bricklayers-gateway")
 	for _, arg := range []string{
 		"--leader-elect", "--bucket=s3://prints?region=eu-central-1", "--default-processor=stl",
-		"--max-upload-size=1Gi", "--max-output-size=3Gi", "--upload-timeout=30m", "--sweep-interval=5m", "--sweep-grace-period=3h", "--namespace=$(POD_NAMESPACE)",
+		"--max-upload-size=1Gi", "--max-output-size=3Gi", "--upload-timeout=30m", "--sweep-interval=5m", "--sweep-grace-period=3h",
+		"--namespace=$(POD_NAMESPACE)",
 	} {
 		wantArg(t, gateway, arg)
 	}

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,8 +56,8 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// testRelease follows one release from an empty cluster through upgrade and rollback to uninstall. The Processor is of a
-// kind that the same release defines; jobs may be waiting for it all the time, so it must never be missing in between.
+// testRelease follows one release from an empty cluster through upgrade and rollback to uninstall. The Processor is of
+// a kind that the same release defines; jobs may wait for it at any time, so it must never be missing in between.
 func testRelease(t *testing.T, c *cluster) {
 	var uid string
 
@@ -141,9 +142,15 @@ func testNewField(t *testing.T, c *cluster) {
 
 // testDefinitionsElsewhere: a release that stops bringing the definitions does not take them away.
 func testDefinitionsElsewhere(t *testing.T, c *cluster) {
+	apply := exec.CommandContext(t.Context(), tool(t, "kubectl"), "--kubeconfig", c.kubeconfig,
+		"apply", "--server-side", "--force-conflicts", "-f", chartPath+"/files/crds")
+	if out, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("kubectl apply: %v\n%s", err, out)
+	}
+	brick := client.ObjectKey{Namespace: namespace, Name: "brick"}
 	for _, enabled := range []string{"false", "true"} {
 		c.helm(t, "upgrade", release, chartPath, "--reset-values", "--set", "crds.enabled="+enabled)
-		if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "brick"}, &v1alpha1.Processor{}); err != nil {
+		if err := c.Get(t.Context(), brick, &v1alpha1.Processor{}); err != nil {
 			t.Errorf("crds.enabled=%s: %v", enabled, err)
 		}
 	}

@@ -138,7 +138,8 @@ func TestRoutes(t *testing.T) {
 	objects := render(t, "--values", "testdata/everything.yaml")
 	service := find[corev1.Service](t, objects, "Service", "bricklayers-gateway")
 	ingress := find[networkingv1.Ingress](t, objects, "Ingress", "bricklayers-gateway")
-	if len(ingress.Spec.Rules) != 2 || *ingress.Spec.IngressClassName != "nginx" || ingress.Annotations["size"] != "large" {
+	class := *ingress.Spec.IngressClassName
+	if len(ingress.Spec.Rules) != 2 || class != "nginx" || ingress.Annotations["size"] != "large" {
 		t.Errorf("the Ingress is not what the values say: %v", ingress)
 	}
 	backend := ingress.Spec.Rules[1].HTTP.Paths[0].Backend.Service
