@@ -56,13 +56,13 @@ type gateway struct {
 	backoff   backoff
 }
 
-func newGateway(url string) *gateway {
+func newGateway(url, tokenFile string) *gateway {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the gateway is in the cluster, and a token must not go to a proxy
 	transport.ResponseHeaderTimeout = 90 * time.Second
 	return &gateway{
 		url:       strings.TrimSuffix(url, "/"),
-		tokenFile: podapi.TokenFile,
+		tokenFile: tokenFile,
 		client:    &http.Client{Transport: transport},
 		backoff:   defaultBackoff,
 	}

@@ -6,9 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"strings"
-)
 
-const defaultData = "/data"
+	"bricklayers.dev/bricklayers/internal/podapi"
+)
 
 // Run is the command line: "fetch" or "store", followed by flags.
 func Run(ctx context.Context, args []string) error {
@@ -25,8 +25,7 @@ func Run(ctx context.Context, args []string) error {
 	case "store":
 		s := &Store{}
 		flags := flag.NewFlagSet("store", flag.ContinueOnError)
-		flags.StringVar(&s.Gateway, "gateway", "", "address of the gateway's pod port")
-		flags.StringVar(&s.Data, "data", defaultData, "folder that the steps of the pod share")
+		common(flags, &s.Gateway, &s.TokenFile, &s.Data)
 		if err := parse(flags, args[1:]); err != nil {
 			return err
 		}
@@ -41,8 +40,7 @@ func Run(ctx context.Context, args []string) error {
 func parseFetch(args []string) (*Fetch, error) {
 	f := &Fetch{}
 	flags := flag.NewFlagSet("fetch", flag.ContinueOnError)
-	flags.StringVar(&f.Gateway, "gateway", "", "address of the gateway's pod port")
-	flags.StringVar(&f.Data, "data", defaultData, "folder that the steps of the pod share")
+	common(flags, &f.Gateway, &f.TokenFile, &f.Data)
 	flags.StringVar(&f.Name, "name", "", "name of the file, as the process sees it")
 	flags.BoolVar(&f.Upload, "upload", false, "the input is a file that was uploaded to the gateway")
 	flags.Int64Var(&f.Size, "size", 0, "size of the upload in bytes")
@@ -74,6 +72,13 @@ func parseFetch(args []string) (*Fetch, error) {
 		f.AllowCIDRs, err = parseCIDRs(strings.Split(cidrs, ","))
 	}
 	return f, err
+}
+
+// common are the flags of both steps.
+func common(flags *flag.FlagSet, gateway, tokenFile, data *string) {
+	flags.StringVar(gateway, "gateway", "", "address of the gateway's pod port")
+	flags.StringVar(tokenFile, "token-file", podapi.TokenFile, "file with the pod's token")
+	flags.StringVar(data, "data", "/data", "folder that the steps of the pod share")
 }
 
 func parse(flags *flag.FlagSet, args []string) error {

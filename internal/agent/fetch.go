@@ -21,9 +21,10 @@ import (
 
 // Fetch says where the input comes from: from one of Upload, URL and File.
 type Fetch struct {
-	Gateway string // address of the gateway's pod port
-	Data    string // folder that the steps of the pod share
-	Name    string // of the file, as the process sees it
+	Gateway   string // address of the gateway's pod port
+	TokenFile string // the pod's token
+	Data      string // folder that the steps of the pod share
+	Name      string // of the file, as the process sees it
 
 	Upload bool
 	Size   int64  // of the upload, in bytes
@@ -48,7 +49,7 @@ func (f *Fetch) Run(ctx context.Context) error {
 	var err error
 	switch {
 	case f.Upload:
-		facts, err = f.fromGateway(ctx, newGateway(f.Gateway))
+		facts, err = f.fromGateway(ctx, newGateway(f.Gateway, f.TokenFile))
 	case f.URL != "":
 		facts, err = f.fromURL(ctx)
 	default:
