@@ -19,6 +19,7 @@ type blocks struct {
 	// Where everything but G-code blocks is copied to as it is read, if not nil.
 	copyTo io.Writer
 
+	scratch  [maxHeaderSize + maxParamsSize]byte // for a block's header or checksum
 	block    Block
 	index    int // of the next block
 	left     int64
@@ -58,8 +59,7 @@ func (b *blocks) next() (Block, error) {
 	}
 	b.block = Block{Index: b.index, Offset: b.offset}
 	b.index++
-	var header [maxHeaderSize + maxParamsSize]byte
-	raw, err := b.readHeader(header[:])
+	raw, err := b.readHeader(b.scratch[:])
 	if err != nil {
 		return Block{}, err
 	}
@@ -143,17 +143,17 @@ func (b *blocks) verify() error {
 		return nil
 	}
 	b.verified = true
-	var raw [4]byte
-	if err := b.readFull(raw[:]); err != nil {
+	raw := b.scratch[:4]
+	if err := b.readFull(raw); err != nil {
 		return err
 	}
-	if want := binary.LittleEndian.Uint32(raw[:]); want != b.sum {
+	if want := binary.LittleEndian.Uint32(raw); want != b.sum {
 		return b.fail(ReasonChecksum, nil, "%s is damaged: its checksum is %08x but should be %08x", b.block.Type, b.sum, want)
 	}
 	if b.block.Type == GCode {
 		return nil
 	}
-	return b.copy(raw[:])
+	return b.copy(raw)
 }
 
 // skip reads the rest of the block, checksum included.

@@ -88,13 +88,16 @@ func (r *Reader) fill() error {
 	}
 	n, err := r.body.Read(r.chunk[:min(chunkSize, r.left)])
 	r.left -= int64(n)
+	if err := r.decode(r.chunk[:n]); err != nil {
+		return err
+	}
 	if err == io.EOF && r.left > 0 {
 		return r.damaged(nil, "its data ends %d bytes short of the size it states", r.left)
 	}
 	if err != nil && err != io.EOF {
 		return r.damaged(err, "cannot decompress its data")
 	}
-	return r.decode(r.chunk[:n])
+	return nil
 }
 
 func (r *Reader) decode(data []byte) error {
