@@ -159,13 +159,16 @@ func (c *checker) checkOrder(in, out *segment, p pairing) {
 		}
 		here, there := loopOf[o], loopOf[i]
 		switch {
-		case here < 0 || there < 0 || c.layer.loops[here].contour != c.layer.loops[there].contour:
+		case here < 0 || there < 0 || !c.layer.loops[here].together(&c.layer.loops[there]):
 			r.add("I3", lineIn, lineOut, "bead has left its contour")
 		case i > c.layer.loops[there].first && p.toIn[max(o-1, 0)] != i-1:
 			r.add("I3", lineIn, lineOut, "bead does not follow the one before it in its loop")
 		}
 	}
 }
+
+// together says whether two loops may be taken for one contour.
+func (p *loop) together(q *loop) bool { return p.contour == q.contour || p.walked == q.walked }
 
 // loopsOfBeads says which loop each bead is in, -1 for none.
 func (c *checker) loopsOfBeads(n int) []int32 {

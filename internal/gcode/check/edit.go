@@ -80,22 +80,19 @@ func badNumber(letter byte, text []byte) string {
 	return ""
 }
 
-// checkNumbers judges all numbers of a line that was added.
+// checkNumbers judges all words of a line that was added.
 func checkNumbers(line []byte) string {
 	code := line[:commentAt(line)]
-	for i := skipBlanks(code, 0); i < len(code); i++ {
+	for i := skipBlanks(code, 0); i < len(code); {
 		letter := upper(code[i])
-		if letter < 'A' || letter > 'Z' {
-			continue
-		}
 		_, end := number(code, i+1)
-		if end < 0 {
-			return "has a word without a number"
+		if end < 0 || letter < 'A' || letter > 'Z' {
+			return "is not a letter and a decimal"
 		}
 		if why := badNumber(letter, code[i+1:end]); why != "" {
 			return why
 		}
-		i = end - 1
+		i = skipBlanks(code, end)
 	}
 	return ""
 }

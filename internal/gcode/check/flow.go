@@ -171,7 +171,7 @@ func (c *checker) beadFlow(in, out *segment, p pairing, i int, factor float64) {
 	}
 }
 
-// allowed is how far a sum over n stretches may be off. With absolute E each end of a stretch is rounded to either side.
+// allowed is how far a sum over n stretches may be off: with absolute E each end of a stretch is rounded to either side.
 func (t *flowTotals) allowed(n int) float64 {
 	const allowed = 100
 	if t.relative {
@@ -195,6 +195,7 @@ func (c *checker) finishFlow() {
 	}
 	r.measured("I9", "worst bead %.6f mm off", t.worst/micro)
 	r.measured("I10", "%.5f mm laid, %.5f expected", t.output/micro, t.expected/micro)
+	r.checked("I11", 1)
 	if off := math.Abs(float64(t.retractOut - t.retractIn)); off > t.allowed(t.cycles) {
 		r.add("I11", 0, 0, "primes less retractions are %.5f mm, %.5f in the input", float64(t.retractOut)/micro,
 			float64(t.retractIn)/micro)

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -73,20 +72,15 @@ func cellOf(p point) cell {
 	return cell(uint32(uint16(x))<<16 | uint32(uint16(y)))
 }
 
-// owned is a cell and the loop it belongs to.
-type owned struct {
-	cell cell
-	loop int32
-}
+// owned is a cell and the loop it belongs to, in an order that puts the owners of a cell side by side.
+type owned uint64
 
-func sortOwned(all []owned) {
-	slices.SortFunc(all, func(a, b owned) int { return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.loop, b.loop)) })
-}
+func owner(c cell, loop int32) owned { return owned(c)<<32 | owned(uint32(loop)) }
 
 // owners calls visit with the loops that own a cell in a sorted list.
 func owners(all []owned, c cell, visit func(loop int32)) {
-	i, _ := slices.BinarySearchFunc(all, c, func(o owned, c cell) int { return cmp.Compare(o.cell, c) })
-	for ; i < len(all) && all[i].cell == c; i++ {
-		visit(all[i].loop)
+	i, _ := slices.BinarySearch(all, owner(c, 0))
+	for ; i < len(all) && cell(all[i]>>32) == c; i++ {
+		visit(int32(uint32(all[i])))
 	}
 }

@@ -18,6 +18,9 @@ func (c *checker) checkIdentical(in, out *segment) {
 		}
 		if shift == 0 && c.isHeader(in, out, i) {
 			shift = 1
+			if c.opt.Order == Contour { // align counts it otherwise
+				c.totals.lines.headers++
+			}
 			if len(out.commands) == i+1 {
 				continue
 			}

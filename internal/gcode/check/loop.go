@@ -30,7 +30,9 @@ type loop struct {
 	visible, inner, over bool // labels of its beads
 	climbs, radius       bool
 	relative             bool
-	run, contour         int32
+	run                  int32
+	contour              int32 // by print order and distance
+	walked               int32 // by print order alone
 	plane                int32
 	length               float64
 	path                 []point
@@ -74,7 +76,7 @@ func (c *checker) findLoops(in *segment) {
 		}
 		if lastMove < 0 || !chained(in.moves[lastMove:b+1]) {
 			l.loops = append(l.loops, loop{
-				first: int32(n), run: m.run, contour: -1, plane: m.z, line: in.line + int(m.cmd), bounds: nowhere,
+				first: int32(n), run: m.run, plane: m.z, line: in.line + int(m.cmd), bounds: nowhere,
 				path: []point{m.start()}, uncovered: 1, exposed: 1,
 			})
 		}
@@ -87,7 +89,7 @@ func (c *checker) findLoops(in *segment) {
 			l.loops[i].bounds.take(q)
 		}
 	}
-	c.group(in)
+	c.group()
 	l.cover()
 }
 
@@ -122,31 +124,64 @@ func (p *loop) take(m *move, n int32) {
 }
 
 // group joins loops to contours: a loop belongs to the open contour of its run if it is near one of its loops. A second
-// visible loop opens a new one.
-func (c *checker) group(in *segment) {
+// visible loop opens a new one, and gets the loops before it that are nearer to it than to the visible loop they were
+// counted to: where two walls nearly touch, print order alone does not tell them apart.
+func (c *checker) group() {
 	l := c.layer
 	reach := float32(max(2, 2.2*c.opt.Width))
-	next, begin, open := int32(0), 0, false
+	next, begin, anchor := int32(0), 0, -1
 	for i := range l.loops {
 		p := &l.loops[i]
 		joins := false
-		hasVisible := false
-		for k := begin; open && k < i; k++ {
-			q := &l.loops[k]
-			if q.run != p.run {
-				joins = false
-				break
-			}
-			hasVisible = hasVisible || q.visible
-			joins = joins || near(p, q, reach)
+		for k := begin; k < i && !joins; k++ {
+			joins = l.loops[k].run == p.run && near(p, &l.loops[k], reach)
 		}
-		if !joins || p.visible && hasVisible {
+		if !joins || p.visible && anchor >= 0 {
 			next++
-			begin, open = i, true
+			before := begin
+			begin, anchor = i, -1
+			if joins {
+				l.attract(before, i, next)
+			}
 		}
-		p.contour = next
+		p.walked = next
+		if p.contour == 0 {
+			p.contour = next
+		}
+		if p.visible {
+			anchor = i
+		}
 	}
 	c.pairNeighbours()
+}
+
+// attract moves loops from before up to a visible one into the contour that it opens.
+func (l *layer) attract(before, visible int, contour int32) {
+	v := &l.loops[visible]
+	for k := before; k < visible; k++ {
+		q := &l.loops[k]
+		if q.visible {
+			continue
+		}
+		own := float32(math.MaxFloat32)
+		for m := before; m < visible; m++ {
+			if l.loops[m].visible {
+				own = min(own, apart(q, &l.loops[m]))
+			}
+		}
+		if apart(q, v) < own {
+			q.contour = contour
+		}
+	}
+}
+
+// apart is how far one loop is from another on the way.
+func apart(a, b *loop) float32 {
+	sum, all := float32(0), probes(a.path, 16)
+	for _, p := range all {
+		sum += toPath(p, b.path)
+	}
+	return sum / float32(len(all))
 }
 
 // near says whether two paths come within d of each other somewhere.
@@ -183,7 +218,10 @@ func (c *checker) pairNeighbours() {
 	l := c.layer
 	reach := float32(1.3 * spacing(c.opt.Width, float64(max(l.height, 100))/1000))
 	for i := range l.loops {
-		for k := i - 1; k >= 0 && l.loops[k].contour == l.loops[i].contour; k-- {
+		for k := i - 1; k >= 0 && l.loops[k].run == l.loops[i].run; k-- {
+			if l.loops[k].contour != l.loops[i].contour {
+				continue
+			}
 			a, b := &l.loops[i], &l.loops[k]
 			if a.length > b.length {
 				a, b = b, a
@@ -216,10 +254,10 @@ func (l *layer) cover() {
 		}
 		p.cells = rasterise(p.path)
 		for _, k := range p.cells {
-			l.owners = append(l.owners, owned{k, int32(i)})
+			l.owners = append(l.owners, owner(k, int32(i)))
 		}
 	}
-	sortOwned(l.owners)
+	slices.Sort(l.owners)
 	if l.below == nil {
 		return
 	}

@@ -27,7 +27,7 @@ type segmenter struct {
 }
 
 func newSegmenter(r io.Reader, name string) *segmenter {
-	s := &segmenter{r: bufio.NewReaderSize(r, 1<<20), name: name, line: 1}
+	s := &segmenter{r: bufio.NewReaderSize(r, 64<<10), name: name, line: 1}
 	s.next = &segment{line: 1, trace: &trace{}}
 	s.machine.enter(s.next)
 	return s
