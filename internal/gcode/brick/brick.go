@@ -82,6 +82,10 @@ var errQuit = errors.New("assembler gave up")
 
 func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 	order := make(chan *layer, 2*p.opt.Workers)
+	const inHand = 6 // what scanner and assembler hold besides those that wait
+	for range cap(order) + inHand {
+		p.give(&layer{done: make(chan struct{}, 1)})
+	}
 	work := make(chan *layer, 2*p.opt.Workers)
 	p.scan = newScanner(r, p.opt.Force, p.take, func(l *layer) error {
 		select {
@@ -155,17 +159,18 @@ func (p *pipeline) assemble(order <-chan *layer, w io.Writer, stats *Stats) erro
 	return o.err
 }
 
-// take returns an empty layer.
+// take returns an empty layer: the one that has been idle longest, so that all of them grow to the size they need
+// early on, and memory does not depend on the length of the input.
 func (p *pipeline) take() *layer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.idle); n > 0 {
-		l := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		l.reset()
-		return l
+	if len(p.idle) == 0 {
+		return &layer{done: make(chan struct{}, 1)}
 	}
-	return &layer{done: make(chan struct{}, 1)}
+	l := p.idle[0]
+	p.idle = append(p.idle[:0], p.idle[1:]...)
+	l.reset()
+	return l
 }
 
 // give takes back a layer.

@@ -203,9 +203,13 @@ func (l *layer) attract(v int32, reach float32) {
 			if q.contour != k || q.visible || !q.box.within(l.loops[v].box, reach) {
 				continue
 			}
-			if l.distance(q, v) < l.distance(q, c.anchor) {
+			if q.apart == 0 {
+				q.apart = l.distance(q, c.anchor)
+			}
+			if d := l.distance(q, v); d < q.apart {
 				c.loops--
 				l.join(j, to)
+				q.apart = d
 			}
 		}
 	}
@@ -235,7 +239,11 @@ func (l *layer) numberByDistance(k int32, spacing float32) {
 		return
 	}
 	for i := range order {
-		order[i].distance = sqrt32(l.distance(&l.loops[order[i].loop], c.anchor))
+		q := &l.loops[order[i].loop]
+		if q.apart == 0 {
+			q.apart = l.distance(q, c.anchor)
+		}
+		order[i].distance = sqrt32(q.apart)
 	}
 	slices.SortFunc(order, func(a, b ranked) int {
 		switch {

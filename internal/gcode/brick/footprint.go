@@ -17,7 +17,9 @@ const (
 type cell uint32
 
 func cellAt(p point) (column, row int32) {
-	return int32(math.Floor(float64(p.x) / cellSize)), int32(math.Floor(float64(p.y) / cellSize))
+	// Adding bias makes the number positive, so that cutting off its fraction rounds down.
+	const bias, each = 1 << 15, 1 / cellSize
+	return int32(float64(p.x)*each+bias) - bias, int32(float64(p.y)*each+bias) - bias
 }
 
 // A grid tells which loop covers a cell; where two do, the later one.
@@ -25,8 +27,14 @@ type grid struct {
 	x, y          int32 // tile of the lower left corner
 	width, height int32 // in tiles
 	index         []int32
-	tiles         [][tileSide * tileSide]int32 // loop + 1
+	tiles         []tile
+
+	last   *tile // the one that was looked at last, because a path stays in it for a while
+	lastAt int32 // its place in index
 }
+
+// A tile holds for each of its cells the loop that covers it, plus 1.
+type tile [tileSide * tileSide]int32
 
 // clear makes g an empty grid for the given box.
 func (g *grid) clear(b box) {
@@ -41,26 +49,37 @@ func (g *grid) clear(b box) {
 	g.index = g.index[:n]
 	clear(g.index)
 	g.tiles = g.tiles[:0]
+	g.last, g.lastAt = nil, -1
 }
 
 // set notes that loop covers the cell and reports whether it did not before.
 func (g *grid) set(column, row, loop int32) bool {
-	at := &g.index[(row>>tileBits-g.y)*g.width+column>>tileBits-g.x]
-	if *at == 0 {
-		if len(g.tiles) < cap(g.tiles) {
-			g.tiles = g.tiles[:len(g.tiles)+1]
-			g.tiles[len(g.tiles)-1] = [tileSide * tileSide]int32{}
-		} else {
-			g.tiles = append(g.tiles, [tileSide * tileSide]int32{})
-		}
-		*at = int32(len(g.tiles))
+	at := (row>>tileBits-g.y)*g.width + column>>tileBits - g.x
+	if at != g.lastAt {
+		g.lastAt, g.last = at, g.tile(at)
 	}
-	square := &g.tiles[*at-1][row&tileMask<<tileBits|column&tileMask]
+	square := &g.last[row&tileMask<<tileBits|column&tileMask]
 	if *square == loop+1 {
 		return false
 	}
 	*square = loop + 1
 	return true
+}
+
+// tile returns the tile at a place in the index, a new one if there is none.
+func (g *grid) tile(at int32) *tile {
+	n := g.index[at]
+	if n == 0 {
+		if len(g.tiles) < cap(g.tiles) {
+			g.tiles = g.tiles[:len(g.tiles)+1]
+			g.tiles[len(g.tiles)-1] = tile{}
+		} else {
+			g.tiles = append(g.tiles, tile{})
+		}
+		n = int32(len(g.tiles))
+		g.index[at] = n
+	}
+	return &g.tiles[n-1]
 }
 
 // get returns the loop that covers c, or -1.

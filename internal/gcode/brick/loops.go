@@ -31,7 +31,8 @@ type loop struct {
 	boxes   span // around its path in layer.boxes
 	box     box
 	contour int32
-	phase   int32 // 0 is the visible wall, 1 the loop beside it; odd ones are raised
+	apart   float32 // squared distance to the anchor of its contour, 0 until it is measured
+	phase   int32   // 0 is the visible wall, 1 the loop beside it; odd ones are raised
 
 	chain, looseChain int32 // wall it belongs to if each loop joins the wall before it or begins the next
 

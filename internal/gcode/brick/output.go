@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	flushSize = 256 << 10
+	flushSize = 128 << 10
 	maxUnsaid = 8 << 20
 )
 
@@ -38,10 +38,12 @@ func (o *output) add(text []byte, edited bool) {
 		}
 		o.addStamp()
 	}
-	o.kept = append(o.kept, text...)
-	if o.edited && len(o.kept) >= flushSize || len(o.kept) >= maxUnsaid {
+	if o.edited && len(o.kept)+len(text) >= flushSize || len(o.kept)+len(text) >= maxUnsaid {
 		o.flush()
+		o.write(text)
+		return
 	}
+	o.kept = append(o.kept, text...)
 }
 
 func (o *output) addStamp() {
@@ -55,15 +57,20 @@ func (o *output) addStamp() {
 }
 
 func (o *output) flush() {
-	if len(o.kept) > 0 && o.err == nil {
-		n, err := o.w.Write(o.kept)
-		o.written += int64(n)
-		if err != nil {
-			o.err = fmt.Errorf("write output: %w", err)
-		}
-		o.flushed = true
-	}
+	o.write(o.kept)
 	o.kept = o.kept[:0]
+}
+
+func (o *output) write(text []byte) {
+	if len(text) == 0 || o.err != nil {
+		return
+	}
+	n, err := o.w.Write(text)
+	o.written += int64(n)
+	if err != nil {
+		o.err = fmt.Errorf("write output: %w", err)
+	}
+	o.flushed = true
 }
 
 // eolOf returns how the first line of text ends.

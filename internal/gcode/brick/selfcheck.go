@@ -25,13 +25,16 @@ func (e *SelfcheckError) Error() string {
 func (e *SelfcheckError) Reason() string { return string(SelfcheckFailed) }
 
 type selfCheck struct {
-	inE, outE int64 // positions of the filament
-	inZ, outZ int32
-	l         *layer
-	out       []byte // what is left of the output
-	loop      int    // the loop that the next bead may belong to
-	in, given int64  // plastic of the loop so far
-	err       error
+	shift int64 // position of the filament with absolute extrusion: output less input
+	lift  int32 // height of the nozzle: output less input
+	given int64 // plastic of the last move in the output
+	l     *layer
+	out   []byte // what is left of the output
+	err   error
+
+	loop     int // the loop that the next bead may belong to
+	loopLift int32
+	in, laid int64 // its plastic so far
 
 	before, after *tally // where loops change places
 }
@@ -46,17 +49,25 @@ func (c *selfCheck) check(l *layer, out []byte, order Order) error {
 
 // checkLines compares them line by line.
 func (c *selfCheck) checkLines(l *layer, out []byte) error {
-	c.l, c.out, c.loop, c.in, c.given, c.err = l, out, 0, 0, 0, nil
+	c.l, c.out, c.loop, c.err = l, out, 0, nil
 	if l.locked && !bytes.Equal(l.text, out) {
 		return c.fail(0, "a layer that must stay as it is was edited")
 	}
 	pos := uint32(0)
 	for i := range l.moves {
 		m := &l.moves[i]
-		c.same(pos, m.off)
-		for m.is(isBead) && c.err == nil && c.added() {
+		if want := l.text[pos:m.end]; bytes.HasPrefix(c.out, want) {
+			c.out = c.out[len(want):]
+			c.unchanged(m)
+		} else {
+			c.same(pos, m.off)
+			for m.is(isBead) && c.err == nil && c.added(m) {
+			}
+			c.move(m)
 		}
-		c.move(int32(i), m)
+		if m.is(isBead) {
+			c.bead(int32(i), m)
+		}
 		if c.err != nil {
 			return c.err
 		}
@@ -85,15 +96,18 @@ func (c *selfCheck) same(a, b uint32) {
 	}
 }
 
-// added takes a line that was added before a bead, if there is one.
-func (c *selfCheck) added() bool {
+// added takes a line that was added before the bead m, if there is one.
+func (c *selfCheck) added(m *move) bool {
+	if len(c.out) < 4 || c.out[3] != 'Z' && c.out[3] != 'F' {
+		return false
+	}
 	line, rest := lex.NextLine(c.out)
 	body := line[:lex.BodyLen(line)]
 	switch {
 	case bytes.HasPrefix(line, []byte("G1 Z")) &&
 		(bytes.HasSuffix(body, []byte(StampUp)) || bytes.HasSuffix(body, []byte(StampDown))):
 		v, _, _ := lex.ParseDecimal(line[len("G1 Z"):])
-		c.outZ = int32(v)
+		c.lift = int32(v) - m.z
 	case bytes.HasPrefix(line, []byte("G1 F")) && bytes.HasSuffix(body, []byte(StampFeed)):
 	default:
 		return false
@@ -102,44 +116,49 @@ func (c *selfCheck) added() bool {
 	return true
 }
 
-// move takes the line of m.
-func (c *selfCheck) move(i int32, m *move) {
-	line := c.l.text[m.off:m.end]
-	e, z, unchanged := c.inE+int64(m.e), m.z, bytes.HasPrefix(c.out, line)
+// unchanged takes a move whose line came out as it is.
+func (c *selfCheck) unchanged(m *move) {
 	switch {
-	case unchanged:
-		c.out = c.out[len(line):]
-		if !m.is(absoluteE) {
-			e = c.outE + int64(m.e)
-		}
-	case m.is(hasE):
-		if e = c.extrusion(m, line); !m.is(absoluteE) {
-			e += c.outE
+	case m.is(setsE):
+		c.shift = 0
+	case m.is(absoluteE):
+		c.given = int64(m.e) - c.shift // the position is that of the input again
+		c.shift = 0
+		if !m.is(isBead) && c.given != int64(m.e) {
+			c.fail(m.off, "filament moves by another length where nothing is laid")
 		}
 	default:
-		z = c.height(m, line)
+		c.given = int64(m.e)
 	}
-	if c.err != nil {
-		return
+	if m.is(hasZ) && !m.is(relative) {
+		c.lift = 0
 	}
-	if m.is(setsE) {
-		c.inE, c.outE = c.l.arcs[m.arc].i, c.l.arcs[m.arc].i
-		return
-	}
+}
+
+// move takes a move whose line was edited.
+func (c *selfCheck) move(m *move) {
+	line := c.l.text[m.off:m.end]
 	switch {
-	case m.is(relative):
-		c.outZ += m.z - c.inZ
-	case m.is(hasZ) || !unchanged && !m.is(hasE):
-		c.outZ = z
+	case bytes.HasPrefix(c.out, line): // a line was added before it
+		c.out = c.out[len(line):]
+		c.unchanged(m)
+	case !m.is(hasE):
+		c.lift = c.height(m, line) - m.z
+	default:
+		c.given = c.extrusion(m, line)
+		if m.is(absoluteE) {
+			v, _, _ := lex.ParseDecimal(line[m.eAt:])
+			was := c.shift
+			c.shift = c.given - v
+			c.given = int64(m.e) + c.shift - was
+		}
+		if !m.is(isBead) && c.given != int64(m.e) {
+			c.fail(m.off, "filament moves by another length where nothing is laid")
+		}
+		if m.is(hasZ) && !m.is(relative) {
+			c.lift = 0
+		}
 	}
-	c.inZ = m.z
-	given := int64(m.e)
-	if m.is(hasE) {
-		given = e - c.outE
-	}
-	c.inE += int64(m.e)
-	c.outE += given
-	c.bead(i, m, given)
 }
 
 // extrusion takes the line of m with other digits for E and returns their value.
@@ -168,46 +187,36 @@ func (c *selfCheck) height(m *move, line []byte) int32 {
 	return int32(b.Z)
 }
 
-// bead checks the height and the plastic of move i, which gets what is given.
-func (c *selfCheck) bead(i int32, m *move, given int64) {
+// bead checks the height and the plastic of move i.
+func (c *selfCheck) bead(i int32, m *move) {
 	for c.loop < len(c.l.loops) && c.l.loops[c.loop].last < i {
 		c.loop++
 	}
-	inner := false
-	var p *loop
-	if c.loop < len(c.l.loops) && c.l.loops[c.loop].first <= i {
-		p = &c.l.loops[c.loop]
-		inner = p.inner()
-	}
-	if !m.is(isBead) {
-		if given != int64(m.e) {
-			c.fail(m.off, "filament moves by another length where nothing is laid")
-		}
-		return
-	}
-	lift := int64(c.outZ) - int64(c.inZ)
-	switch {
-	case m.is(unknownZ):
-	case !inner && lift != 0:
-		c.fail(m.off, "a bead that must stay in its plane was moved in Z")
-	case inner && !c.l.mayRise(lift):
-		c.fail(m.off, "an inner loop is neither 0 nor h/4 nor h/2 above its plane")
-	}
-	if !inner {
-		if given != int64(m.e) {
+	if c.loop == len(c.l.loops) || c.l.loops[c.loop].first > i || !c.l.loops[c.loop].inner() {
+		switch {
+		case c.lift != 0 && !m.is(unknownZ):
+			c.fail(m.off, "a bead that must stay in its plane was moved in Z")
+		case c.given != int64(m.e):
 			c.fail(m.off, "a bead that must stay as it is gets more or less plastic")
 		}
 		return
 	}
+	p := &c.l.loops[c.loop]
 	if i == p.first {
-		c.in, c.given = 0, 0
+		c.in, c.laid = 0, 0
+		if !m.is(unknownZ) && !c.l.mayRise(int64(c.lift)) {
+			c.fail(m.off, "an inner loop is neither 0 nor h/4 nor h/2 above its plane")
+		}
+		c.loopLift = c.lift
 	}
 	c.in += int64(m.e)
-	c.given += given
+	c.laid += c.given
 	switch {
-	case given <= 0:
+	case c.lift != c.loopLift:
+		c.fail(m.off, "a loop is not raised as a whole")
+	case c.given <= 0:
 		c.fail(m.off, "a bead lost its plastic")
-	case i == p.last && (c.given*5 < c.in-100 || c.given > c.in*3+100):
+	case i == p.last && (c.laid*5 < c.in-100 || c.laid > c.in*3+100):
 		c.fail(m.off, "a loop gets less than a fifth or more than three times its plastic")
 	}
 }

@@ -83,23 +83,36 @@ func AppendDecimal(dst []byte, v int64, decimals int, bareFraction bool) []byte 
 		dst = append(dst, '-')
 		v = -v
 	}
-	whole, fraction := v/Unit, v%Unit
+	whole, fraction := uint64(v)/Unit, uint64(v)%Unit
 	if whole > 0 || !bareFraction {
-		dst = appendInt(dst, whole)
+		dst = appendUint(dst, whole)
 	}
 	if fraction == 0 {
 		return dst
 	}
-	dst = append(dst, '.')
-	for scale := int64(Unit / 10); fraction > 0; scale /= 10 {
-		dst = append(dst, byte('0'+fraction/scale))
-		fraction %= scale
+	text := [7]byte{0: '.'}
+	for i := 6; i > 0; i-- {
+		text[i] = byte('0' + fraction%10)
+		fraction /= 10
 	}
-	return dst
+	end := len(text)
+	for text[end-1] == '0' {
+		end--
+	}
+	return append(dst, text[:end]...)
 }
 
 // Round rounds v (in Units) to the given number of decimals (0 to 6), half away from zero.
 func Round(v int64, decimals int) int64 {
+	switch decimals {
+	case 6:
+		return v
+	case 5: // by far the most frequent, and division by a constant is ten times as fast
+		if v < 0 {
+			return -((-v + 5) / 10 * 10)
+		}
+		return (v + 5) / 10 * 10
+	}
 	step := pow10[6-decimals]
 	if v < 0 {
 		return -((-v + step/2) / step * step)
@@ -107,7 +120,7 @@ func Round(v int64, decimals int) int64 {
 	return (v + step/2) / step * step
 }
 
-func appendInt(dst []byte, v int64) []byte {
+func appendUint(dst []byte, v uint64) []byte {
 	if v < 10 {
 		return append(dst, byte('0'+v))
 	}

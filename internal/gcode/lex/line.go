@@ -160,7 +160,8 @@ func (l *Line) skipArguments(body []byte, i int) {
 	l.Checksum = l.Numbered && digits < end && digits > i && body[digits-1] == '*'
 }
 
-// parseWords reads the words of a Move or SetPosition.
+// parseWords reads the words of a Move or SetPosition. It is one loop because most of the time that a file takes to be
+// read is spent in it.
 func (l *Line) parseWords(body []byte, i int) {
 	l.Kind = Move
 	if l.Number == 92 {
@@ -168,68 +169,71 @@ func (l *Line) parseWords(body []byte, i int) {
 	}
 	l.End = i
 	for i < len(body) {
-		c := body[i]
-		switch {
-		case isBlank(c):
-			i++
-		case c == ';':
-			l.Comment = i
-			return
-		case c == '(':
-			i = skipParenthesis(body, i)
-		case c == '*':
-			l.Checksum = true
-			i++
-			for i < len(body) && isDigit(body[i]) {
-				i++
+		letter := body[i] &^ 0x20
+		if letter < 'A' || letter > 'Z' {
+			if i = l.parseOther(body, i); i < 0 {
+				return
 			}
-		default:
-			i = l.parseWord(body, i)
-			l.End = i
+			continue
 		}
+		start := i + 1
+		for start < len(body) && isBlank(body[start]) {
+			start++
+		}
+		v, n, ok := ParseDecimal(body[start:])
+		if !ok {
+			l.Bad = true
+			i = max(start+n, i+1)
+			l.End = i
+			continue
+		}
+		i = start + n
+		l.End = i
+		bit := HasOther
+		switch letter {
+		case 'X':
+			bit, l.X = HasX, v
+		case 'Y':
+			bit, l.Y = HasY, v
+		case 'E':
+			bit, l.E, l.EAt = HasE, v, Span{start, i}
+		case 'Z':
+			bit, l.Z, l.ZAt = HasZ, v, Span{start, i}
+		case 'F':
+			bit, l.F = HasF, v
+		case 'I':
+			bit, l.I = HasI, v
+		case 'J':
+			bit, l.J = HasJ, v
+		case 'R':
+			bit, l.R = HasR, v
+		}
+		if l.Has&bit&^HasOther != 0 {
+			l.Bad = true
+		}
+		l.Has |= bit
 	}
 }
 
-func (l *Line) parseWord(body []byte, i int) int {
-	letter := body[i] &^ 0x20
-	if letter < 'A' || letter > 'Z' {
-		l.Bad = true
+// parseOther takes what stands between words at i and returns the offset behind it, or -1 at a comment.
+func (l *Line) parseOther(body []byte, i int) int {
+	switch c := body[i]; {
+	case isBlank(c):
 		return i + 1
+	case c == ';':
+		l.Comment = i
+		return -1
+	case c == '(':
+		return skipParenthesis(body, i)
+	case c == '*':
+		l.Checksum = true
+		for i++; i < len(body) && isDigit(body[i]); i++ {
+		}
+		return i
 	}
-	start := skipBlanks(body, i+1)
-	v, n, ok := ParseDecimal(body[start:])
-	if !ok {
-		l.Bad = true
-		return max(start+n, i+1)
-	}
-	end := start + n
-	var bit Words
-	switch letter {
-	case 'X':
-		bit, l.X = HasX, v
-	case 'Y':
-		bit, l.Y = HasY, v
-	case 'Z':
-		bit, l.Z, l.ZAt = HasZ, v, Span{start, end}
-	case 'E':
-		bit, l.E, l.EAt = HasE, v, Span{start, end}
-	case 'F':
-		bit, l.F = HasF, v
-	case 'I':
-		bit, l.I = HasI, v
-	case 'J':
-		bit, l.J = HasJ, v
-	case 'R':
-		bit, l.R = HasR, v
-	default:
-		l.Has |= HasOther
-		return end
-	}
-	if l.Has&bit != 0 {
-		l.Bad = true
-	}
-	l.Has |= bit
-	return end
+	l.Bad = true
+	l.End = i + 1
+	return i + 1
 }
 
 // skipParenthesis returns the offset behind the CNC-style comment that opens at i.

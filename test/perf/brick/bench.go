@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"bricklayers.dev/bricklayers/internal/gcode/brick"
+	"bricklayers.dev/bricklayers/internal/gcode/check"
+	"bricklayers.dev/bricklayers/test/prints"
+)
+
+type bencher struct {
+	dir  string
+	runs int
+	exe  string // the brick command
+	ok   bool
+}
+
+func (b *bencher) build() error {
+	b.exe = filepath.Join(b.dir, "brick")
+	out, err := exec.Command("go", "build", "-o", b.exe, "bricklayers.dev/bricklayers/cmd/brick").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build brick: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// speed measures a generated print and returns the most memory brick took for it, in KB.
+func (b *bencher) speed(name string, megabytes int, dialect string) (rss int64, err error) {
+	o, err := prints.Sized(prints.Options{Dialect: dialect, Scene: "bushing"}, int64(megabytes)<<20)
+	if err != nil {
+		return 0, err
+	}
+	path := filepath.Join(b.dir, name+".gcode")
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	if err := prints.Write(w, o, nil); err != nil {
+		return 0, err
+	}
+	if err := w.Flush(); err != nil {
+		return 0, err
+	}
+	if err := f.Close(); err != nil {
+		return 0, err
+	}
+	defer os.Remove(path)
+	return b.compare(name, path)
+}
+
+// compare measures brick and the plain program on the file at path, on two cores and on one.
+func (b *bencher) compare(name, path string) (rss int64, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	out := filepath.Join(b.dir, "out.gcode")
+	mb := float64(info.Size()) / 1e6
+	for cores, bar := range map[int]float64{2: 0.35, 1: 0.20} {
+		var bricked, plain time.Duration
+		for range b.runs {
+			wall, memory, err := run(cores, b.exe, "-o", out, path)
+			if err != nil {
+				return 0, err
+			}
+			rss = max(rss, memory)
+			bricked = least(bricked, wall)
+			if wall, _, err = run(1, self, plainArg, path, out+".plain"); err != nil {
+				return 0, err
+			}
+			plain = least(plain, wall)
+		}
+		at := fmt.Sprintf("%s_%d_core", name, cores)
+		b.report(figure{Name: at + "_speed", Value: mb / bricked.Seconds(), Unit: "MB/s"}, true)
+		b.report(figure{Name: at + "_plain_speed", Value: mb / plain.Seconds(), Unit: "MB/s"}, true)
+		b.report(figure{Name: at + "_ratio", Value: plain.Seconds() / bricked.Seconds(), Unit: "1", Bar: bar}, true)
+	}
+	b.report(figure{Name: name + "_rss", Value: float64(rss) / 1024, Unit: "MiB", Bar: 64}, false)
+	if err := b.verify(name, path, out); err != nil {
+		return 0, err
+	}
+	return rss, nil
+}
+
+// verify lets the independent checker look at the result that was measured.
+func (b *bencher) verify(name, in, out string) error {
+	noBinary := func(io.Reader) (io.Reader, error) { return nil, fmt.Errorf("not a binary file") }
+	report, err := check.Files(in, out, noBinary, check.Options{Multiplier: 1.05, Up: brick.StampUp, Down: brick.StampDown})
+	if err != nil {
+		return err
+	}
+	violations := report.Violations()
+	if violations > 0 {
+		fmt.Fprintln(os.Stderr, report)
+	}
+	f := figure{Name: name + "_violations", Value: float64(violations), Unit: "1", OK: violations == 0}
+	b.ok = b.ok && f.OK
+	b.report(f, false)
+	return nil
+}
+
+func least(a, b time.Duration) time.Duration {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}
+
+// run runs a program on so many cores and returns how long it took and the memory it held, in KB.
+func run(cores int, name string, args ...string) (wall time.Duration, rss int64, err error) {
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w: %s", filepath.Base(name), err, stderr.Bytes())
+	}
+	wall = time.Since(start)
+	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return 0, 0, fmt.Errorf("no resource usage on %s", runtime.GOOS)
+	}
+	return wall, usage.Maxrss, nil
+}
+
+// allocations counts what a longer print allocates more than a shorter one, for each line that it is longer.
+func (b *bencher) allocations() error {
+	var mallocs, lines [2]float64
+	for i, layers := range []int{100, 200} {
+		var in bytes.Buffer
+		if err := prints.Write(&in, prints.Options{Scene: "bushing", Layers: layers}, nil); err != nil {
+			return err
+		}
+		opt := brick.DefaultOptions()
+		opt.Workers = 1
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		res, err := brick.Transform(bytes.NewReader(in.Bytes()), io.Discard, opt)
+		if err != nil {
+			return err
+		}
+		runtime.ReadMemStats(&after)
+		mallocs[i], lines[i] = float64(after.Mallocs-before.Mallocs), float64(res.Stats.LinesIn)
+	}
+	// A pool that grows once more in one run than in the other is no allocation per line.
+	perLine := (mallocs[1] - mallocs[0]) / (lines[1] - lines[0])
+	b.report(figure{Name: "allocations_per_line", Value: perLine, Unit: "1", Bar: 0.001}, false)
+	return nil
+}
