@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -23,7 +21,6 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/cleanup"
 	"bricklayers.dev/bricklayers/internal/gateway"
-	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/storage"
 	"bricklayers.dev/bricklayers/internal/version"
 )
@@ -39,18 +36,13 @@ func serve(ctx context.Context, o *options, config *rest.Config) error {
 	if err != nil {
 		return err
 	}
-	gatewayMetrics := metrics.NewGateway(ctrlmetrics.Registry, gateway.ValidationReasons())
 	synced, err := watch(ctx, mgr)
 	if err != nil {
 		return err
 	}
-	g := gateway.New(o.gateway, mgr.GetCache(), synced, live, store, gatewayMetrics)
-	var metricsHandler http.Handler
-	if o.metricsAddress == "" {
-		metricsHandler = promhttp.HandlerFor(ctrlmetrics.Registry, promhttp.HandlerOpts{})
-	}
+	g := gateway.New(o.gateway, mgr.GetCache(), synced, live, store, ctrlmetrics.Registry)
 	leader := &cleanup.Leader{Config: config, Sweeper: &cleanup.Sweeper{
-		Options: o.cleanup, Store: store, Jobs: live, Metrics: gatewayMetrics, Now: time.Now,
+		Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: time.Now,
 	}}
 	if o.leaderElect {
 		leader.Namespace = o.leaseNamespace
@@ -59,15 +51,19 @@ func serve(ctx context.Context, o *options, config *rest.Config) error {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.gateway.Namespace)
-	return runAll(ctx, mgr,
-		&gateway.Server{Name: "api", Address: o.address, Handler: g.Handler(metricsHandler)},
-		&gateway.Server{Name: "pods", Address: o.podAddress, Handler: g.PodHandler()},
-	)
+	servers := []*gateway.Server{
+		{Name: "api", Address: o.address, Handler: g.Handler(o.metricsAddress == "")},
+		{Name: "pods", Address: o.podAddress, Handler: g.PodHandler()},
+	}
+	if o.metricsAddress != "" && o.metricsAddress != "0" {
+		servers = append(servers, &gateway.Server{Name: "metrics", Address: o.metricsAddress, Handler: g.MetricsHandler()})
+	}
+	return runAll(ctx, mgr, servers)
 }
 
 // runAll runs the manager for as long as a server has requests in flight. The servers are none of the manager's, which
 // would start them only once its cache is filled: until then they answer that they are not ready.
-func runAll(ctx context.Context, mgr ctrl.Manager, servers ...*gateway.Server) error {
+func runAll(ctx context.Context, mgr ctrl.Manager, servers []*gateway.Server) error {
 	group, ctx := errgroup.WithContext(log.IntoContext(ctx, ctrl.Log))
 	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -98,18 +94,14 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 		}
 	}
 	config.QPS = -1 // every request of ours answers one of a client, and the API server has its own fairness
-	metricsAddress := o.metricsAddress
-	if metricsAddress == "" {
-		metricsAddress = "0"
-	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
 			DefaultNamespaces: map[string]cache.Config{o.gateway.Namespace: {}},
 			DefaultTransform:  cache.TransformStripManagedFields(),
 		},
-		Metrics:                server.Options{BindAddress: metricsAddress},
-		HealthProbeBindAddress: "0", // served with the API
+		Metrics:                server.Options{BindAddress: "0"}, // served by the gateway
+		HealthProbeBindAddress: "0",                              // served with the API
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the manager: %w", err)

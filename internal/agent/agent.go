@@ -56,7 +56,7 @@ type gateway struct {
 	backoff   backoff
 }
 
-func newGateway(url, tokenFile string) *gateway {
+func newGateway(url, tokenFile string, b backoff) *gateway {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the gateway is in the cluster, and a token must not go to a proxy
 	transport.ResponseHeaderTimeout = 90 * time.Second
@@ -64,7 +64,7 @@ func newGateway(url, tokenFile string) *gateway {
 		url:       strings.TrimSuffix(url, "/"),
 		tokenFile: tokenFile,
 		client:    &http.Client{Transport: transport},
-		backoff:   defaultBackoff,
+		backoff:   b,
 	}
 }
 

@@ -23,7 +23,7 @@ func Run(ctx context.Context, args []string) error {
 		}
 		return f.Run(ctx)
 	case "store":
-		s := &Store{}
+		s := &Store{backoff: defaultBackoff}
 		flags := flag.NewFlagSet("store", flag.ContinueOnError)
 		common(flags, &s.Gateway, &s.TokenFile, &s.Data)
 		if err := parse(flags, args[1:]); err != nil {
@@ -38,7 +38,7 @@ func Run(ctx context.Context, args []string) error {
 }
 
 func parseFetch(args []string) (*Fetch, error) {
-	f := &Fetch{}
+	f := &Fetch{backoff: defaultBackoff}
 	flags := flag.NewFlagSet("fetch", flag.ContinueOnError)
 	common(flags, &f.Gateway, &f.TokenFile, &f.Data)
 	flags.StringVar(&f.Name, "name", "", "name of the file, as the process sees it")

@@ -35,6 +35,8 @@ type Fetch struct {
 	File       string         // on a volume that is mounted
 
 	MaxSize int64 // bytes; 0 is no limit
+
+	backoff backoff
 }
 
 // Run makes the folders of the pod, brings the input to Data/in/Name and keeps what is known of it for store.
@@ -49,7 +51,7 @@ func (f *Fetch) Run(ctx context.Context) error {
 	var err error
 	switch {
 	case f.Upload:
-		facts, err = f.fromGateway(ctx, newGateway(f.Gateway, f.TokenFile))
+		facts, err = f.fromGateway(ctx, newGateway(f.Gateway, f.TokenFile, f.backoff))
 	case f.URL != "":
 		facts, err = f.fromURL(ctx)
 	default:

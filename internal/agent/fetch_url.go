@@ -57,7 +57,7 @@ func (f *Fetch) explicitlyAllowed(address netip.Addr) bool {
 
 func (f *Fetch) fromURL(ctx context.Context) (facts *podapi.File, err error) {
 	client := f.guardedClient()
-	err = defaultBackoff.retry(ctx, func() error {
+	err = f.backoff.retry(ctx, func() error {
 		facts, err = f.get(ctx, client)
 		return err
 	})

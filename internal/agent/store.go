@@ -19,15 +19,14 @@ type Store struct {
 	Gateway   string // address of the gateway's pod port
 	TokenFile string // the pod's token
 	Data      string // folder that the steps of the pod share
+
+	backoff backoff
 }
 
 // Run uploads every output file and makes them the job's result. That another pod of the job was first is a success: its
 // result stands.
 func (s *Store) Run(ctx context.Context) error {
-	return s.run(ctx, newGateway(s.Gateway, s.TokenFile))
-}
-
-func (s *Store) run(ctx context.Context, g *gateway) error {
+	g := newGateway(s.Gateway, s.TokenFile, s.backoff)
 	names, err := s.outputs()
 	if err != nil {
 		return err

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -39,21 +41,29 @@ type Gateway struct {
 	store   *storage.Store
 	metrics *metrics.Gateway
 	misses  *rate.Limiter
+	scrape  http.Handler
 	pods    *podIdentities
 	ready   *readiness
+}
+
+// Registry is where the gateway's metrics are registered and served from.
+type Registry interface {
+	prometheus.Registerer
+	prometheus.Gatherer
 }
 
 // New makes a gateway. cached reads Processors and ProcessingJobs of the namespace from memory, synced tells whether it
 // has them yet; live goes to the API server.
 func New(o Options, cached client.Reader, synced func() bool, live client.Client, store *storage.Store,
-	m *metrics.Gateway,
+	registry Registry,
 ) *Gateway {
 	return &Gateway{
 		Options: o,
 		cached:  cached,
 		live:    live,
 		store:   store,
-		metrics: m,
+		metrics: metrics.NewGateway(registry, validationReasons()),
+		scrape:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		misses:  rate.NewLimiter(50, 100),
 		pods:    newPodIdentities(live),
 		ready:   &readiness{synced: synced, probe: store.Probe},
@@ -63,29 +73,36 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 var validationReason = map[string]bool{}
 
 func init() {
-	for _, reason := range ValidationReasons() {
+	for _, reason := range validationReasons() {
 		validationReason[reason] = true
 	}
 }
 
-// ValidationReasons is the closed list of upload_validation_failures_total{reason}.
-func ValidationReasons() []string { return slices.Concat(uploadReasons, contentReasons) }
+// Metrics are the gateway's, for whoever works beside it in the process.
+func (g *Gateway) Metrics() *metrics.Gateway { return g.metrics }
 
-// Handler serves people. metricsHandler is served at /metrics unless it is nil.
-func (g *Gateway) Handler(metricsHandler http.Handler) http.Handler {
+// validationReasons is the closed list of upload_validation_failures_total{reason}.
+func validationReasons() []string { return slices.Concat(uploadReasons, contentReasons) }
+
+// Handler serves people, and /metrics too if withMetrics.
+func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt := newRouter(g.metrics)
 	rt.handle("POST /api/v1/upload", g.upload, 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
 	rt.handle("GET /api/v1/status/{job_id}", g.status, 200, 304, 404, 500, 503)
 	rt.handle("GET /api/v1/download/{job_id}", g.download, 200, 206, 304, 404, 409, 410, 416, 500, 503)
 	rt.handle("GET /healthz", healthz, 200)
 	rt.handle("GET /readyz", g.ready.serve, 200, 503)
-	if metricsHandler != nil {
-		rt.handle("GET /metrics", func(w http.ResponseWriter, r *http.Request) error {
-			metricsHandler.ServeHTTP(w, r)
-			return nil
-		}, 200)
+	if withMetrics {
+		rt.handle("GET /metrics", g.serveMetrics, 200)
 	}
 	return secure(rt)
+}
+
+// MetricsHandler serves /metrics alone, for a port of its own.
+func (g *Gateway) MetricsHandler() http.Handler {
+	rt := newRouter(g.metrics)
+	rt.handle("GET /metrics", g.serveMetrics, 200)
+	return rt
 }
 
 // PodHandler serves the jobs' pods.

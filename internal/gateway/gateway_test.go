@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -26,7 +25,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
-	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/podapi"
 	"bricklayers.dev/bricklayers/internal/storage"
 )
@@ -61,8 +59,8 @@ func newFixture(t *testing.T, funcs interceptor.Funcs, objects ...client.Object)
 	f := &fixture{t: t, client: kube, dir: dir, synced: true}
 	f.Gateway = New(Options{
 		Namespace: namespace, DefaultProcessor: "brick", MaxUploadSize: 1 << 20, MaxOutputSize: 1 << 20, UploadTimeout: time.Minute,
-	}, kube, func() bool { return f.synced }, kube, store, metrics.NewGateway(registry, ValidationReasons()))
-	f.server = httptest.NewServer(f.Handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	}, kube, func() bool { return f.synced }, kube, store, registry)
+	f.server = httptest.NewServer(f.Handler(true))
 	t.Cleanup(func() {
 		f.server.Close()
 		if err := store.Close(); err != nil {

@@ -1,0 +1,221 @@
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/storage"
+)
+
+const grace = time.Hour
+
+type fixture struct {
+	*Sweeper
+	t   *testing.T
+	dir string
+}
+
+func newFixture(t *testing.T, funcs interceptor.Funcs, jobs ...client.Object) *fixture {
+	t.Helper()
+	dir := t.TempDir()
+	store, err := storage.Open(t.Context(), "file://"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return &fixture{t: t, dir: dir, Sweeper: &Sweeper{
+		Options: Options{Interval: time.Minute, GracePeriod: grace},
+		Store:   store,
+		Jobs:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(jobs...).WithInterceptorFuncs(funcs).Build(),
+		Metrics: metrics.NewGateway(prometheus.NewRegistry(), nil),
+		Now:     time.Now,
+	}}
+}
+
+func aJob(namespace, name, upload string, phase v1alpha1.Phase) *v1alpha1.ProcessingJob {
+	job := &v1alpha1.ProcessingJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID("uid-" + name)},
+		Status:     v1alpha1.ProcessingJobStatus{Phase: phase},
+	}
+	if upload != "" {
+		job.Spec.Input.Upload = &v1alpha1.UploadInput{Name: v1alpha1.FileName(upload)}
+	}
+	return job
+}
+
+// put stores an object of ten bytes that is older than the grace period, or not.
+func (f *fixture) put(key string, old bool) {
+	f.t.Helper()
+	w, err := f.Store.Replace(f.t.Context(), key)
+	if err == nil {
+		_, err = io.WriteString(w, "0123456789")
+	}
+	if err == nil {
+		err = w.Commit()
+	}
+	if err == nil && old {
+		then := time.Now().Add(-2 * grace)
+		err = os.Chtimes(filepath.Join(f.dir, key), then, then)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func (f *fixture) files() []string {
+	f.t.Helper()
+	var names []string
+	err := filepath.WalkDir(f.dir, func(name string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			rel, _ := filepath.Rel(f.dir, name)
+			names = append(names, rel)
+		}
+		return err
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return names
+}
+
+func TestSweep(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{},
+		aJob("a", "waiting", "in.gcode", v1alpha1.PhasePending),
+		aJob("a", "running", "in.gcode", v1alpha1.PhaseRunning),
+		aJob("a", "done", "in.gcode", v1alpha1.PhaseCompleted),
+		aJob("a", "failed", "in.gcode", v1alpha1.PhaseError),
+		aJob("b", "other", "", v1alpha1.PhaseCompleted))
+	if _, err := f.Store.CommitResult(t.Context(), "a", "uid-done", &storage.Manifest{PodUID: "won", Files: []storage.File{{Name: "out.gcode"}}}); err != nil {
+		t.Fatal(err)
+	}
+	kept := []string{
+		storage.InputKey("a", "waiting", "in.gcode"),
+		storage.InputKey("a", "done", "in.gcode"),
+		storage.OutputKey("a", "uid-running", "pod", "out.gcode"),
+		storage.OutputKey("a", "uid-done", "won", "out.gcode"),
+		"somebody/elses.txt",
+		"jobs/stray.txt",
+	}
+	young := []string{
+		storage.InputKey("a", "being-uploaded", "in.gcode"),
+		storage.OutputKey("a", "uid-failed", "pod", "young.gcode"),
+		storage.OutputKey("c", "uid-unknown", "pod", "young.gcode"),
+	}
+	doomed := []string{
+		storage.InputKey("a", "gone", "in.gcode"),
+		storage.InputKey("b", "waiting", "in.gcode"), // of another namespace's job
+		storage.InputKey("a", "waiting", "in.gcode.18a.tmp"),
+		storage.OutputKey("a", "uid-gone", "pod", "out.gcode"),
+		storage.ResultKey("a", "uid-gone"),
+		storage.OutputKey("a", "uid-done", "lost", "out.gcode"),
+		storage.OutputKey("a", "uid-done", "won", "out.gcode.18a.tmp"),
+		storage.OutputKey("a", "uid-failed", "pod", "out.gcode"),
+		"jobs/a/uid-done/result.json.18a.tmp",
+		"probe/ABC",
+	}
+	for _, key := range slices.Concat(kept, doomed) {
+		f.put(key, true)
+	}
+	for _, key := range young {
+		f.put(key, false)
+	}
+	f.DryRun = true
+	before := f.files()
+	if err := f.Sweep(t.Context()); err != nil || !slices.Equal(f.files(), before) {
+		t.Errorf("a dry run deleted something, or %v", err)
+	}
+	f.DryRun = false
+	for range 2 {
+		if err := f.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := slices.Concat(kept, young, []string{storage.ResultKey("a", "uid-done")})
+	slices.Sort(want)
+	got := f.files()
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("left:\n%v\nwant:\n%v", got, want)
+	}
+	for name, test := range map[string]struct {
+		metric prometheus.Collector
+		want   float64
+	}{
+		"runs":  {f.Metrics.CleanupRuns, 3},
+		"files": {f.Metrics.CleanupFiles, float64(len(doomed))},
+		"bytes": {f.Metrics.CleanupBytes, float64(10 * len(doomed))},
+		"error": {f.Metrics.CleanupErrors, 0},
+	} {
+		if got := testutil.ToFloat64(test.metric); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+	if got := testutil.ToFloat64(f.Metrics.DiskUsage); got < float64(10*len(want)-30) {
+		t.Errorf("disk usage %v", got)
+	}
+}
+
+// A list that cannot be read is no empty list.
+func TestSweepKeepsWhatItCannotJudge(t *testing.T) {
+	away := errors.New("the API server is away")
+	for name, funcs := range map[string]interceptor.Funcs{
+		"list": {List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return away }},
+		"get": {Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return away
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, funcs)
+			f.put(storage.InputKey("a", "job", "in.gcode"), true)
+			if err := f.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(f.files()) != 1 {
+				t.Error("the file of a job that could not be looked up was deleted")
+			}
+			if got := testutil.ToFloat64(f.Metrics.CleanupErrors); got != 1 {
+				t.Errorf("%v errors counted, want 1", got)
+			}
+		})
+	}
+}
+
+// A job that is made again under its old name after the list was read has its file.
+func TestSweepAsksAgainBeforeItDeletesAnInput(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+		return nil // empty: the job came later
+	}}, aJob("a", "job", "in.gcode", v1alpha1.PhasePending))
+	f.put(storage.InputKey("a", "job", "in.gcode"), true)
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.files()) != 1 {
+		t.Error("the file of a job that is new was deleted")
+	}
+}
