@@ -167,11 +167,7 @@ func TestRunsTooLong(t *testing.T) {
 	f.processor()
 	job := f.job("endless", func(s *v1alpha1.ProcessingJobSpec) { s.TimeoutSeconds = ptr.To[int32](2) })
 	child := f.child(job, 1)
-	f.podStatus(f.cp.Pod(t, child), func(s *corev1.PodStatus) {
-		s.Phase = corev1.PodPending
-		s.InitContainerStatuses = []corev1.ContainerStatus{{Name: "process", State: corev1.ContainerState{
-			Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}}}
-	})
+	f.podStatus(f.cp.Pod(t, child), func(s *corev1.PodStatus) { *s = runningStatus() })
 	f.untilPhase("endless", v1alpha1.PhaseTimeout, v1alpha1.ReasonDeadlineExceeded)
 	f.gone(child)
 	controlplane.Eventually(t, "the timeout to be counted", func(context.Context) (bool, error) {

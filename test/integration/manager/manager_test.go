@@ -45,6 +45,8 @@ type fixture struct {
 	namespace string
 	registry  *prometheus.Registry
 	limits    controllers.Limits
+	// wrapClient stands between the manager and the API server.
+	wrapClient func(client.Client) client.Client
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -72,6 +74,9 @@ func (f *fixture) startManager() (stop func()) {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("bricklayers-manager"),
 		Clock:  clock.RealClock{},
 		Access: controllers.PodAccess{AgentImage: "example.com/agent:1", GatewayURL: "http://gateway:8001"},
+	}
+	if f.wrapClient != nil {
+		r.Client = f.wrapClient(r.Client)
 	}
 	r.Metrics = metrics.NewManager(f.registry, r.QueueDepth)
 	if err := r.SetupWithManager(ctx, mgr, f.limits, 4); err != nil {
@@ -179,32 +184,38 @@ func (f *fixture) child(job *v1alpha1.ProcessingJob, attempt int32) *batchv1.Job
 // ends plays the kubelet: the container of that name ended with the code, those before it with 0.
 func (f *fixture) ends(pod *corev1.Pod, container string, code int32, reason, message string) {
 	f.Helper()
+	f.podStatus(pod, func(s *corev1.PodStatus) { *s = endedStatus(container, code, reason, message) })
+}
+
+func endedStatus(container string, code int32, reason, message string) corev1.PodStatus {
 	now := metav1.Now()
-	terminated := func(name string, code int32, reason, message string) corev1.ContainerStatus {
-		return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-			ExitCode: code, Reason: reason, Message: message, StartedAt: now, FinishedAt: now,
-		}}}
+	s := corev1.PodStatus{Phase: corev1.PodSucceeded}
+	if code != 0 {
+		s.Phase = corev1.PodFailed
 	}
-	f.podStatus(pod, func(s *corev1.PodStatus) {
-		s.Phase = corev1.PodSucceeded
-		if code != 0 {
-			s.Phase = corev1.PodFailed
+	for _, name := range []string{"fetch", "process", "store"} {
+		ended := &corev1.ContainerStateTerminated{Reason: "Completed", StartedAt: now, FinishedAt: now}
+		if name == container {
+			ended.ExitCode, ended.Reason, ended.Message = code, reason, message
 		}
-		for _, name := range []string{"fetch", "process", "store"} {
-			status := terminated(name, 0, "Completed", "")
-			if name == container {
-				status = terminated(name, code, reason, message)
-			}
-			if name == "store" {
-				s.ContainerStatuses = append(s.ContainerStatuses, status)
-			} else {
-				s.InitContainerStatuses = append(s.InitContainerStatuses, status)
-			}
-			if name == container {
-				break
-			}
+		status := corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Terminated: ended}}
+		if name == "store" {
+			s.ContainerStatuses = append(s.ContainerStatuses, status)
+		} else {
+			s.InitContainerStatuses = append(s.InitContainerStatuses, status)
 		}
-	})
+		if name == container {
+			break
+		}
+	}
+	return s
+}
+
+// runningStatus is that of a pod whose process runs.
+func runningStatus() corev1.PodStatus {
+	return corev1.PodStatus{Phase: corev1.PodPending, InitContainerStatuses: []corev1.ContainerStatus{{
+		Name: "process", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}},
+	}}}
 }
 
 func (f *fixture) podStatus(pod *corev1.Pod, change func(*corev1.PodStatus)) {
@@ -220,14 +231,18 @@ func (f *fixture) podStatus(pod *corev1.Pod, change func(*corev1.PodStatus)) {
 func (f *fixture) commits(job *v1alpha1.ProcessingJob) {
 	f.Helper()
 	before := job.DeepCopy()
+	setResult(job)
+	if err := f.client.Status().Patch(f.Context(), job, client.MergeFrom(before)); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func setResult(job *v1alpha1.ProcessingJob) {
 	digest := v1alpha1.Digest("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
 	job.Status.Input = &v1alpha1.File{Name: "part.gcode", Size: ptr.To[int64](600e3), SHA256: digest}
 	job.Status.Output = &v1alpha1.Output{Files: []v1alpha1.File{
 		{Name: "part_brick.gcode", Size: ptr.To[int64](700e3), SHA256: digest},
 	}}
-	if err := f.client.Status().Patch(f.Context(), job, client.MergeFrom(before)); err != nil {
-		f.Fatal(err)
-	}
 }
 
 // gone waits until an object is deleted.
