@@ -1,82 +1,94 @@
 package gateway
 
 import (
-	"bytes"
+	"errors"
 	"net/http"
 	"slices"
+	"strings"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/gcode/validate"
 )
 
-// Reasons for which a file's content is refused.
-const (
-	reasonBinaryData = "binary_data"
-	reasonNoMotion   = "no_motion"
-)
+// knownFormats are those whose content is checked, whichever Processor accepts them.
+var knownFormats = []string{string(validate.GCode), string(validate.BinaryGCode), string(validate.Project)}
 
-var contentReasons = []string{reasonBinaryData, reasonNoMotion}
+// contentReasons are the reasons for which a file's content is refused. The validator's reasons for a name and a size
+// are not among them: those are checked here, for any Processor.
+func contentReasons() []string {
+	return slices.DeleteFunc(validate.Reasons(), func(reason string) bool {
+		return slices.Contains([]string{validate.ReasonEmpty, validate.ReasonTooLarge, validate.ReasonBadExtension}, reason)
+	})
+}
 
-// contentCheck looks at a file as it passes, to refuse what is no G-code whatever its name says.
+// contentCheck looks at a file as it passes. It must be closed.
 type contentCheck struct {
-	head   []byte // the first bytes
-	nul    bool
-	motion bool
-	tail   []byte // the end of the last chunk, for a command across two
+	validator *validate.Validator
+	err       error
 }
 
-const headBytes = 16
-
-func newContentCheck() *contentCheck { return &contentCheck{} }
-
-// Write implements io.Writer without ever failing.
-func (c *contentCheck) Write(p []byte) (int, error) {
-	if missing := headBytes - len(c.head); missing > 0 {
-		c.head = append(c.head, p[:min(missing, len(p))]...)
-	}
-	c.nul = c.nul || bytes.IndexByte(p, 0) >= 0
-	if !c.motion {
-		joined := append(c.tail, p[:min(8, len(p))]...)
-		c.motion = hasMotion(joined) || hasMotion(p)
-		c.tail = append(c.tail[:0], p[max(0, len(p)-8):]...)
-	}
-	return len(p), nil
+func newContentCheck() *contentCheck {
+	// With Force a file that was processed before is a warning, which verdict judges: whether it may be so is up to a
+	// parameter, and that may come after the file.
+	return &contentCheck{validator: validate.New(validate.Options{Force: true})}
 }
 
-func hasMotion(p []byte) bool {
-	for _, command := range []string{"\nG0 ", "\nG1 ", "\nG2 ", "\nG3 "} {
-		if bytes.Contains(p, []byte(command)) {
-			return true
-		}
+// take looks at the next bytes. What it finds is kept for early and verdict, because the processor that decides whether
+// it matters may not be known yet.
+func (c *contentCheck) take(p []byte) {
+	if c.err == nil {
+		_, c.err = c.validator.Write(p)
 	}
-	return false
-}
-
-func (c *contentCheck) format() string {
-	switch {
-	case bytes.HasPrefix(c.head, []byte("GCDE")):
-		return "bgcode"
-	case bytes.HasPrefix(c.head, []byte("PK\x03\x04")):
-		return "gcode.3mf"
-	}
-	return "gcode"
 }
 
 // early returns what is certain before the whole file has passed.
-func (c *contentCheck) early(formats []string) error {
-	if !slices.Contains(formats, "gcode") {
+func (c *contentCheck) early(accepts v1alpha1.Accepts) error {
+	if c.err == nil || !checksContent(accepts) {
 		return nil
 	}
-	if format := c.format(); format == "gcode" && c.nul {
-		return fail(http.StatusUnprocessableEntity, reasonBinaryData, "the file is not text and no G-code format that is known")
-	}
-	return nil
+	return contentProblem(c.err)
 }
 
-// verdict returns what is wrong with the whole file.
-func (c *contentCheck) verdict(formats []string) error {
-	if err := c.early(formats); err != nil {
+// verdict returns what is wrong with the whole file, and what else is known of it.
+func (c *contentCheck) verdict(processor *v1alpha1.Processor, given map[string]string) (*validate.Result, error) {
+	accepts := processor.Spec.Accepts
+	if !checksContent(accepts) {
+		return nil, nil
+	}
+	result, err := c.validator.Close()
+	switch {
+	case err != nil:
+		return nil, contentProblem(err)
+	case !slices.Contains(accepts.Formats, string(result.Format)):
+		return nil, fail(http.StatusUnsupportedMediaType, reasonInvalidFormat,
+			"the content is %s, whatever the name says; processor %q takes %s",
+			result.Format, processor.Name, strings.Join(accepts.Formats, ", "))
+	case slices.Contains(result.Warnings, validate.WarnAlreadyProcessed) && declares(processor, forceParameter) &&
+		given[forceParameter] != "true":
+		return nil, fail(http.StatusUnprocessableEntity, validate.ReasonAlreadyProcessed,
+			"the file was processed before; set parameter %s to true to process it all the same", forceParameter)
+	}
+	return &result, nil
+}
+
+// close ends the validator whatever became of the file.
+func (c *contentCheck) close() { _, _ = c.validator.Close() }
+
+// forceParameter is one by which a Processor says that it does not take its own output, unless it is set.
+const forceParameter = "force"
+
+func declares(processor *v1alpha1.Processor, parameter string) bool {
+	return slices.ContainsFunc(processor.Spec.Parameters, func(p v1alpha1.Parameter) bool { return p.Name == parameter })
+}
+
+func checksContent(accepts v1alpha1.Accepts) bool {
+	return slices.ContainsFunc(accepts.Formats, func(f string) bool { return slices.Contains(knownFormats, f) })
+}
+
+func contentProblem(err error) error {
+	var labelled interface{ Reason() string }
+	if !errors.As(err, &labelled) {
 		return err
 	}
-	if slices.Contains(formats, "gcode") && c.format() == "gcode" && !c.motion {
-		return fail(http.StatusUnprocessableEntity, reasonNoMotion, "the file has no line that moves a printer: it is no G-code")
-	}
-	return nil
+	return fail(http.StatusUnprocessableEntity, labelled.Reason(), "%v", err)
 }

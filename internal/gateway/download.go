@@ -85,7 +85,7 @@ func serve(w http.ResponseWriter, r *http.Request, object *storage.Object, name,
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Cache-Control", "private, no-cache")
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	http.ServeContent(w, r, "", object.ModTime, object)
+	http.ServeContent(w, r, "", object.ModTime, object.ReadSeeker)
 }
 
 // downloadable says why a job has nothing to download, or nil.

@@ -82,7 +82,7 @@ func init() {
 func (g *Gateway) Metrics() *metrics.Gateway { return g.metrics }
 
 // validationReasons is the closed list of upload_validation_failures_total{reason}.
-func validationReasons() []string { return slices.Concat(uploadReasons, contentReasons) }
+func validationReasons() []string { return slices.Concat(uploadReasons, contentReasons()) }
 
 // Handler serves people, and /metrics too if withMetrics.
 func (g *Gateway) Handler(withMetrics bool) http.Handler {

@@ -25,6 +25,7 @@ const (
 	reasonEmpty             = "empty"
 	reasonFileTooLarge      = "file_too_large"
 	reasonInvalidExtension  = "invalid_extension"
+	reasonInvalidFormat     = "invalid_format"
 	reasonJobRefused        = "job_refused"
 	reasonBadKey            = "bad_idempotency_key"
 	reasonKeyReused         = "idempotency_key_reused"
@@ -56,7 +57,7 @@ const (
 // uploadReasons are the reasons of upload_validation_failures_total that are not the content check's.
 var uploadReasons = []string{
 	reasonNoFile, reasonBadForm, reasonBadField, reasonBadName, reasonProcessorNotFound, reasonInvalidParameters,
-	reasonEmpty, reasonFileTooLarge, reasonInvalidExtension, reasonJobRefused, reasonBadKey, reasonKeyReused,
+	reasonEmpty, reasonFileTooLarge, reasonInvalidExtension, reasonInvalidFormat, reasonJobRefused, reasonBadKey, reasonKeyReused,
 }
 
 // problem is an answer that is an error (RFC 9457).

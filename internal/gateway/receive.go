@@ -15,15 +15,7 @@ import (
 type received struct {
 	size    int64
 	sha256  string
-	content *contentCheck
-}
-
-// verdict is what the content check says for a processor that accepts these formats.
-func (r *received) verdict(formats []string) error {
-	if r.content == nil || len(formats) == 0 {
-		return nil
-	}
-	return r.content.verdict(formats)
+	content *contentCheck // nil when the processor takes anything
 }
 
 // chunks are reused by uploads, so that memory depends on how many are under way and on nothing else.
@@ -41,7 +33,9 @@ func (u *upload) receive(body io.Reader) error {
 		}
 		sink = u.writer
 	}
-	u.content = newContentCheck()
+	if u.processor == nil || checksContent(u.processor.Spec.Accepts) {
+		u.content = newContentCheck()
+	}
 	hash := sha256.New()
 	chunk := chunks.Get().(*[128 << 10]byte)
 	defer chunks.Put(chunk)
@@ -52,11 +46,8 @@ func (u *upload) receive(body io.Reader) error {
 			return tooLarge(limit)
 		}
 		hash.Write(chunk[:n])
-		u.content.Write(chunk[:n])
-		if u.processor != nil {
-			if err := u.content.early(u.processor.Spec.Accepts.Formats); err != nil {
-				return err
-			}
+		if err := u.inspect(chunk[:n]); err != nil {
+			return err
 		}
 		if _, err := sink.Write(chunk[:n]); err != nil {
 			return storageProblem(err)
@@ -69,6 +60,18 @@ func (u *upload) receive(body io.Reader) error {
 			return bodyProblem(readErr)
 		}
 	}
+}
+
+// inspect shows the content check the next bytes, and returns what is certain by now.
+func (u *upload) inspect(p []byte) error {
+	if u.content == nil {
+		return nil
+	}
+	u.content.take(p)
+	if u.processor == nil {
+		return nil
+	}
+	return u.content.early(u.processor.Spec.Accepts)
 }
 
 // fill reads until the buffer is full. Unlike io.ReadFull it tells the end from a body that was cut.

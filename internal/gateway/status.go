@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/gcode/validate"
 )
 
 // jobView is a job as clients see it.
@@ -26,6 +27,7 @@ type jobView struct {
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
 	Input      *fileView         `json:"input,omitempty"`
 	Output     []fileView        `json:"output,omitempty"`
+	Content    *validate.Result  `json:"content,omitempty"` // what the check found, in the answer to an upload only
 	Links      links             `json:"links"`
 }
 

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/gcode/validate"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/parameters"
 	"bricklayers.dev/bricklayers/internal/storage"
@@ -26,7 +27,9 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Location", statusPath(job.Name))
-	writeJSON(w, http.StatusCreated, "application/json", describe(job))
+	view := describe(job)
+	view.Content = u.findings
+	writeJSON(w, http.StatusCreated, "application/json", view)
 	return nil
 }
 
@@ -67,6 +70,7 @@ type upload struct {
 
 	writer *storage.Writer
 	received
+	findings *validate.Result // of the content check, for formats that are known
 }
 
 func (u *upload) run(w http.ResponseWriter, r *http.Request) (*v1alpha1.ProcessingJob, error) {
@@ -164,7 +168,12 @@ func (u *upload) check() error {
 	if u.size == 0 {
 		return fail(http.StatusBadRequest, reasonEmpty, "the file %q is empty", u.fileName)
 	}
-	return u.verdict(u.processor.Spec.Accepts.Formats)
+	if u.content == nil {
+		return nil
+	}
+	var err error
+	u.findings, err = u.content.verdict(u.processor, u.parameters)
+	return err
 }
 
 func asParameterProblem(err error) error {
@@ -185,5 +194,8 @@ func tooLarge(limit int64) *problem {
 func (u *upload) close() {
 	if u.writer != nil {
 		u.writer.Abort()
+	}
+	if u.content != nil {
+		u.content.close()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -80,7 +81,7 @@ func TestUploadOfARawBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, interceptor.Funcs{})
-			a := f.do(http.MethodPost, "/api/v1/upload"+test.path, strings.NewReader(print(10)), test.header...)
+			a := f.do(http.MethodPost, "/api/v1/upload"+test.path, strings.NewReader(print(50)), test.header...)
 			if a.status != http.StatusCreated {
 				t.Fatalf("answer %d: %s", a.status, a.body)
 			}
@@ -92,7 +93,7 @@ func TestUploadOfARawBody(t *testing.T) {
 }
 
 func TestUploadRefusesBadInput(t *testing.T) {
-	good := part{"file", "a.gcode", print(10)}
+	good := part{"file", "a.gcode", print(50)}
 	large := part{"file", "a.gcode", print(20000)}
 	huge := part{"file", "a.gcode", strings.Repeat(print(20000), 4)}
 	for name, test := range map[string]struct {
@@ -109,9 +110,11 @@ func TestUploadRefusesBadInput(t *testing.T) {
 		"too large":              {[]part{{"processor", "", "brick"}, large}, 413, "file_too_large"},
 		"too large, told later":  {[]part{large, {"processor", "", "brick"}}, 413, "file_too_large"},
 		"too large for anything": {[]part{huge}, 413, "file_too_large"},
-		"wrong extension":        {[]part{{"file", "a.stl", print(10)}}, 415, "invalid_extension"},
+		"wrong extension":        {[]part{{"file", "a.stl", print(50)}}, 415, "invalid_extension"},
 		"junk":                   {[]part{{"file", "a.gcode", strings.Repeat("lorem ipsum\n", 1000)}}, 422, "no_motion"},
-		"binary":                 {[]part{{"file", "a.gcode", "\x7fELF\x00\x00" + print(10)}}, 422, "binary_data"},
+		"binary":                 {[]part{{"file", "a.gcode", "\x00\x01\x02\x03" + print(50)}}, 422, "binary_data"},
+		"a picture":              {[]part{{"file", "a.gcode", "\x89PNG\r\n\x1a\n" + print(50)}}, 422, "not_gcode_picture"},
+		"a picture, told later":  {[]part{{"file", "a.gcode", "\x89PNG\r\n\x1a\n" + print(50)}, {"processor", "", "brick"}}, 422, "not_gcode_picture"},
 		"unknown processor":      {[]part{{"processor", "", "mason"}, good}, 404, "processor_not_found"},
 		"unknown processor last": {[]part{good, {"processor", "", "mason"}}, 404, "processor_not_found"},
 		"processor as a path":    {[]part{{"processor", "", "../brick"}, good}, 404, "processor_not_found"},
@@ -152,7 +155,7 @@ func (f *fixture) wantRefused(a *answer, status int, reason string) {
 }
 
 func TestUploadRefusesBadBodies(t *testing.T) {
-	whole := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.gcode\"\r\n\r\n" + print(10) + "\r\n--b--\r\n"
+	whole := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.gcode\"\r\n\r\n" + print(50) + "\r\n--b--\r\n"
 	for name, test := range map[string]struct {
 		path, contentType, body string
 		status                  int
@@ -160,15 +163,15 @@ func TestUploadRefusesBadBodies(t *testing.T) {
 	}{
 		"empty body":        {"", "", "", 400, "no_file"},
 		"empty file":        {"?name=a.gcode", "", "", 400, "empty"},
-		"no name":           {"", "text/plain", print(10), 400, "no_file"},
+		"no name":           {"", "text/plain", print(50), 400, "no_file"},
 		"no boundary":       {"", "multipart/form-data", whole, 400, "bad_form"},
 		"multipart/mixed":   {"", "multipart/mixed; boundary=b", whole, 400, "bad_form"},
 		"cut in the file":   {"", "multipart/form-data; boundary=b", whole[:200], 400, "upload_interrupted"},
 		"cut at the end":    {"", "multipart/form-data; boundary=b", strings.TrimSuffix(whole, "--b--\r\n"), 400, "upload_interrupted"},
 		"raw, too large":    {"?name=a.gcode", "", print(20000), 413, "file_too_large"},
-		"file as a field":   {"?file=x&name=a.gcode", "", print(10), 400, "bad_field"},
-		"unknown in query":  {"?nome=a.gcode", "", print(10), 400, "bad_field"},
-		"unknown processor": {"?name=a.gcode&processor=mason", "", print(10), 404, "processor_not_found"},
+		"file as a field":   {"?file=x&name=a.gcode", "", print(50), 400, "bad_field"},
+		"unknown in query":  {"?nome=a.gcode", "", print(50), 400, "bad_field"},
+		"unknown processor": {"?name=a.gcode&processor=mason", "", print(50), 404, "processor_not_found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, interceptor.Funcs{})
@@ -177,9 +180,37 @@ func TestUploadRefusesBadBodies(t *testing.T) {
 	}
 }
 
+// endless is a file without an end.
+type endless struct{ sent int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = "G1 X1 Y1 E1\n"[(e.sent+i)%12]
+	}
+	e.sent += len(p)
+	return len(p), nil
+}
+
+func TestUploadIsRefusedAsSoonAsItIsTooLarge(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	body := &endless{}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.server.URL+"/api/v1/upload?name=a.gcode", io.LimitReader(body, 1<<30))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 413 || body.sent > 64<<20 {
+		t.Errorf("answer %d after %d bytes; the limit is 256 KiB", response.StatusCode, body.sent)
+	}
+}
+
 func TestUploadFromAnotherOriginIsRefused(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{})
-	a := f.do(http.MethodPost, "/api/v1/upload?name=a.gcode", strings.NewReader(print(10)), "Sec-Fetch-Site", "cross-site")
+	a := f.do(http.MethodPost, "/api/v1/upload?name=a.gcode", strings.NewReader(print(50)), "Sec-Fetch-Site", "cross-site")
 	f.wantRefused(a, 403, "cross_origin")
 }
 
@@ -218,15 +249,15 @@ func (f *fixture) uploadWithKey(name, content, key string) *answer {
 
 func TestIdempotencyKey(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{})
-	first := f.uploadWithKey("a.gcode", print(10), key)
-	again := f.uploadWithKey("a.gcode", print(10), key)
+	first := f.uploadWithKey("a.gcode", print(50), key)
+	again := f.uploadWithKey("a.gcode", print(50), key)
 	if first.status != 201 || again.status != 201 || string(first.body) != string(again.body) {
 		t.Errorf("first %d %s, again %d %s", first.status, first.body, again.status, again.body)
 	}
-	if other := f.uploadWithKey("a.gcode", print(11), key); other.status != 422 || other.reason() != "idempotency_key_reused" {
+	if other := f.uploadWithKey("a.gcode", print(51), key); other.status != 422 || other.reason() != "idempotency_key_reused" {
 		t.Errorf("other content: %d %s", other.status, other.body)
 	}
-	if weak := f.uploadWithKey("a.gcode", print(10), "1"); weak.status != 400 || weak.reason() != "bad_idempotency_key" {
+	if weak := f.uploadWithKey("a.gcode", print(50), "1"); weak.status != 400 || weak.reason() != "bad_idempotency_key" {
 		t.Errorf("weak key: %d %s", weak.status, weak.body)
 	}
 	if jobs, names := f.jobs(), f.stored(); len(jobs) != 1 || len(names) != 1 {
@@ -242,7 +273,7 @@ func TestIdempotencyKeyAfterAnInterruptedUpload(t *testing.T) {
 		}
 		return c.Create(ctx, o, opts...)
 	}})
-	a := f.uploadWithKey("a.gcode", print(10), key)
+	a := f.uploadWithKey("a.gcode", print(50), key)
 	if a.status != 503 || a.reason() != "cluster_unavailable" || a.header.Get("Retry-After") == "" {
 		t.Errorf("API server away: %d %s", a.status, a.body)
 	}
@@ -250,10 +281,10 @@ func TestIdempotencyKeyAfterAnInterruptedUpload(t *testing.T) {
 		t.Errorf("the job may still appear, but its file is gone: %v", names)
 	}
 	down = false
-	if a := f.uploadWithKey("a.gcode", print(11), key); a.status != 409 || a.reason() != "idempotency_key_in_use" {
+	if a := f.uploadWithKey("a.gcode", print(51), key); a.status != 409 || a.reason() != "idempotency_key_in_use" {
 		t.Errorf("other content: %d %s", a.status, a.body)
 	}
-	if a := f.uploadWithKey("a.gcode", print(10), key); a.status != 201 {
+	if a := f.uploadWithKey("a.gcode", print(50), key); a.status != 201 {
 		t.Errorf("same content: %d %s", a.status, a.body)
 	}
 }
@@ -273,7 +304,7 @@ func TestUploadWhoseJobIsRefused(t *testing.T) {
 			f := newFixture(t, interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
 				return test.err
 			}})
-			f.wantRefused(f.upload(part{"file", "a.gcode", print(10)}), test.status, test.reason)
+			f.wantRefused(f.upload(part{"file", "a.gcode", print(50)}), test.status, test.reason)
 		})
 	}
 }
@@ -285,7 +316,7 @@ func TestUploadWhoseAnswerFromTheAPIServerIsLost(t *testing.T) {
 		}
 		return errors.New("connection reset by peer")
 	}})
-	if a := f.upload(part{"file", "a.gcode", print(10)}); a.status != 201 {
+	if a := f.upload(part{"file", "a.gcode", print(50)}); a.status != 201 {
 		t.Errorf("answer %d: %s", a.status, a.body)
 	}
 }

@@ -51,13 +51,18 @@ func Open(ctx context.Context, bucketURL string) (*Store, error) {
 // Close releases the bucket.
 func (s *Store) Close() error { return s.bucket.Close() }
 
-// Object is an object that is open for reading. Of a file:// bucket the reader is an *os.File, which the kernel can send
-// without copying.
+// Object is an object that is open for reading.
 type Object struct {
-	io.ReadSeekCloser
+	// ReadSeeker reads it. Of a file:// bucket it is an *os.File, which the kernel can send without copying.
+	io.ReadSeeker
 	Size    int64
 	ModTime time.Time
+
+	reader *blob.Reader
 }
+
+// Close ends the reading.
+func (o *Object) Close() error { return o.reader.Close() }
 
 // Open opens an object, or returns ErrNotFound.
 func (s *Store) Open(ctx context.Context, key string) (*Object, error) {
@@ -65,11 +70,11 @@ func (s *Store) Open(ctx context.Context, key string) (*Object, error) {
 	if err != nil {
 		return nil, wrap("open", key, err)
 	}
-	object := &Object{ReadSeekCloser: r, Size: r.Size(), ModTime: r.ModTime()}
+	object := &Object{ReadSeeker: r, Size: r.Size(), ModTime: r.ModTime(), reader: r}
 	var plain io.Reader
 	if r.As(&plain) {
 		if file, ok := plain.(*os.File); ok {
-			object.ReadSeekCloser = file
+			object.ReadSeeker = file
 		}
 	}
 	return object, nil
