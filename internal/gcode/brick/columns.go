@@ -158,7 +158,10 @@ func (b *columnBuilder) settle(next *layer) {
 func (b *columnBuilder) decide(l *layer, p *loop, below, next *layer) {
 	p.rise, p.factor = 0, one
 	if l.locked {
-		p.hold = max(p.hold, holdBed)
+		p.hold = holdBed
+		if l.restart {
+			p.hold = holdIgnored
+		}
 		return
 	}
 	if p.hold == holdRelative {

@@ -75,8 +75,12 @@ func (e *emitter) body(p *loop) {
 func (e *emitter) moves(a, b int32) {
 	for i := a; i < b; i++ {
 		m := &e.l.moves[i]
-		if m.flags&(hasZ|absoluteE|setsE) == 0 && !e.displaced {
+		if m.flags&(hasZ|absoluteE|setsE|setsXYZ) == 0 && !e.displaced {
 			continue
+		}
+		if m.is(setsXYZ) && e.lift != 0 { // or the new origin would be as far off
+			e.addMove(i, m.z, StampDown)
+			e.lift = 0
 		}
 		if m.is(hasZ) && !m.is(relative) {
 			e.lift = 0
@@ -171,7 +175,7 @@ func (e *emitter) approach(p *loop) {
 	} else {
 		e.moves(p.lead, p.first)
 		if e.lift != target-p.plane {
-			e.addMove(p, target, stamp)
+			e.addMove(p.first, target, stamp)
 		}
 	}
 	e.lift = target - p.plane
@@ -237,14 +241,13 @@ func (e *emitter) carry(m *move, target int32, stamp string) {
 	e.out = append(e.out, stamp...)
 }
 
-// addMove adds lines that take the nozzle to height target before the first bead of p.
-func (e *emitter) addMove(p *loop, target int32, stamp string) {
-	first := &e.l.moves[p.first]
+// addMove adds lines before move i that take the nozzle to height target.
+func (e *emitter) addMove(i int32, target int32, stamp string) {
 	feed := e.l.startF
-	if p.first > 0 {
-		feed = e.l.moves[p.first-1].f
+	if i > 0 {
+		feed = e.l.moves[i-1].f
 	}
-	e.copyTo(first.off)
+	e.copyTo(e.l.moves[i].off)
 	e.out = append(e.out, "G1 Z"...)
 	e.out = lex.AppendDecimal(e.out, int64(target), 3, false)
 	e.addedLine()

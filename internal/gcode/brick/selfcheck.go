@@ -61,7 +61,7 @@ func (c *selfCheck) checkLines(l *layer, out []byte) error {
 			c.unchanged(m)
 		} else {
 			c.same(pos, m.off)
-			for m.is(isBead) && c.err == nil && c.added(m) {
+			for m.is(isBead|setsXYZ) && c.err == nil && c.added(m) {
 			}
 			c.move(m)
 		}
@@ -96,7 +96,7 @@ func (c *selfCheck) same(a, b uint32) {
 	}
 }
 
-// added takes a line that was added before the bead m, if there is one.
+// added takes a line that was added before m, if there is one.
 func (c *selfCheck) added(m *move) bool {
 	if len(c.out) < 4 || c.out[3] != 'Z' && c.out[3] != 'F' {
 		return false

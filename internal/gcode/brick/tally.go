@@ -60,8 +60,15 @@ func (t *tally) command(line []byte) {
 	l := &t.line
 	t.commands = maphash.Comparable(t.seed, [2]uint64{t.commands, maphash.Bytes(t.seed, line)})
 	switch {
-	case l.Kind == lex.SetPosition && l.Has&lex.HasE != 0:
-		t.e = l.E
+	case l.Kind == lex.SetPosition:
+		if l.Has&lex.HasE != 0 {
+			t.e = l.E
+		}
+		if l.Has&lex.HasZ != 0 {
+			t.z = l.Z
+		}
+	case l.Letter == 'G' && l.Number == 28:
+		t.z = 0
 	case l.Letter == 'G' && (l.Number == 90 || l.Number == 91):
 		t.relative = l.Number == 91
 	case l.Letter == 'M' && (l.Number == 82 || l.Number == 83):

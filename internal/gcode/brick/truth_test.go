@@ -100,7 +100,7 @@ func TestTruth(t *testing.T) {
 			case want.Class == "reject" || res.Reason != "":
 				t.Fatalf("reason %q; want %+v", res.Reason, want)
 			}
-			compareTruth(t, o, loops, trace(in.Bytes()), trace(out.Bytes()))
+			compareTruth(t, o, opt, loops, in.Bytes(), out.Bytes())
 			report, err := check.Compare(&in, &out, check.Options{
 				StartLayer: opt.StartLayer, Multiplier: opt.Multiplier, Up: StampUp, Down: StampDown, Exact: true,
 			})
@@ -145,7 +145,10 @@ func TestContourOrder(t *testing.T) {
 	}
 }
 
-func compareTruth(t *testing.T, o prints.Options, loops []prints.Loop, before, after []laid) {
+// compareTruth looks for each loop of a print at the height and with the plastic that it must have.
+func compareTruth(t *testing.T, o prints.Options, opt Options, loops []prints.Loop, in, out []byte) {
+	t.Helper()
+	before, after := trace(in), trace(out)
 	if len(before) != len(after) {
 		t.Fatalf("%d lines in, %d out", len(before), len(after))
 	}
@@ -153,11 +156,11 @@ func compareTruth(t *testing.T, o prints.Options, loops []prints.Loop, before, a
 		if p.Ring == 1 && slices.Contains(o.Switches, "overhang-only") {
 			continue // its column ends where the slicer calls it nothing but an overhang
 		}
-		here, below := p.Quarters(2, func(int) bool { return false })
+		here, below := p.Quarters(opt.StartLayer, opt.Ignore.Contains)
 		rise := float64(here) * p.Height / 4
 		factor := 1.0
-		if !p.Visible && p.Layer > 1 {
-			factor = 1.05 * (p.Height + rise - float64(below)*p.Below/4) / p.Height
+		if !p.Visible && p.Layer >= opt.StartLayer && !opt.Ignore.Contains(p.Layer) {
+			factor = opt.Multiplier * (p.Height + rise - float64(below)*p.Below/4) / p.Height
 		}
 		for i := p.FirstLine - 1; i < p.LastLine && p.Held != "unspecified"; i++ {
 			a, b := before[i], after[i]
