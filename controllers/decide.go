@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -20,9 +21,10 @@ type observation struct {
 	policy attemptPolicy
 	// stillStopping is set while a pod of an attempt whose Job is gone has not ended.
 	stillStopping bool
-	// podNotCreated is the Job controller's complaint when it cannot create the pod.
-	podNotCreated string
-	now           time.Time
+	// complaint is the latest warning about what waits: from the Job controller while there is no pod, else from the
+	// kubelet. nil: none was looked for, or there is none.
+	complaint *corev1.Event
+	now       time.Time
 }
 
 // decision is what to do with an admitted job.
@@ -126,15 +128,7 @@ func (o observation) active() decision {
 		}
 		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
 	}
-	reason, message := v1alpha1.ReasonStarting, ""
-	switch {
-	case o.podNotCreated != "":
-		reason, message = v1alpha1.ReasonPodNotCreated, "the pod cannot be created: "+o.podNotCreated
-	case o.pod != nil:
-		if trouble, why := podTrouble(o.pod); trouble != "" {
-			reason, message = trouble, why
-		}
-	}
+	reason, message := o.trouble()
 	left := o.policy.pendingTimeout - o.now.Sub(p.idleSince)
 	if left <= 0 {
 		d := decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted,
@@ -144,14 +138,44 @@ func (o observation) active() decision {
 		}
 		return d
 	}
-	if o.pod == nil {
-		left = min(left, podNotCreatedAfter)
-	}
-	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: left}
+	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: min(left, patience)}
 }
 
-// podNotCreatedAfter is how long a Job may have no pod before its events are read for the reason.
-const podNotCreatedAfter = 3 * time.Second
+// patience is how long an attempt may wait without saying why before its events are read for the reason. A Job does not
+// say in its status that its pod was refused; nor does a pod that a volume is missing, or, for a while, an image.
+const patience = 3 * time.Second
+
+// impatient tells whether the attempt has waited so long that its events should be read.
+func (o observation) impatient() bool {
+	if jobFinished(o.child) {
+		return false
+	}
+	if o.pod != nil {
+		if reason, _ := podTrouble(o.pod); reason != "" {
+			return false
+		}
+	}
+	p := podProgress(o.pod, o.waitingSince())
+	return p.busySince.IsZero() && o.now.Sub(p.idleSince) >= patience
+}
+
+// trouble says why an attempt does not start, as a reason of the closed list and a sentence.
+func (o observation) trouble() (reason, message string) {
+	if o.pod != nil {
+		if reason, message := podTrouble(o.pod); reason != "" {
+			return reason, message
+		}
+	}
+	switch {
+	case o.complaint == nil:
+		return v1alpha1.ReasonStarting, ""
+	case o.pod == nil:
+		return v1alpha1.ReasonPodNotCreated, "the pod cannot be created: " + o.complaint.Message
+	case strings.Contains(o.complaint.Message, "pull image"):
+		return v1alpha1.ReasonImagePull, o.complaint.Message
+	}
+	return v1alpha1.ReasonContainerSetup, o.complaint.Message
+}
 
 // waitingSince is when the attempt began to wait for its pod: when its Job was created or resumed, or when the pod that
 // replaces a disrupted one was.

@@ -67,14 +67,14 @@ func TestDecide(t *testing.T) {
 	}}
 	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "")
 	for _, c := range []struct {
-		name    string
-		child   *batchv1.Job
-		pod     *corev1.Pod
-		now     int // seconds
-		attempt int32
-		output  bool
-		noPod   string
-		stops   bool
+		name      string
+		child     *batchv1.Job
+		pod       *corev1.Pod
+		now       int // seconds
+		attempt   int32
+		output    bool
+		complaint string
+		stops     bool
 
 		phase  v1alpha1.Phase
 		reason string
@@ -125,19 +125,25 @@ func TestDecide(t *testing.T) {
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "limit"},
 
 		{name: "just created", child: childJob(), now: 1,
-			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting, again: podNotCreatedAfter},
-		{name: "pod refused", child: childJob(), now: 5, noPod: "exceeded quota",
-			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonPodNotCreated, says: "exceeded quota", again: podNotCreatedAfter},
-		{name: "pod refused for too long", child: childJob(), now: 300, noPod: "exceeded quota",
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting, again: patience},
+		{name: "pod refused", child: childJob(), now: 5, complaint: "exceeded quota",
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonPodNotCreated, says: "exceeded quota", again: patience},
+		{name: "pod refused for too long", child: childJob(), now: 300, complaint: "exceeded quota",
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted, says: "exceeded quota"},
 		{name: "image cannot be pulled", child: childJob(), now: 5,
 			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), waitsFor("process", "ImagePullBackOff", "not found")),
-			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonImagePull, says: "example.com/x:1", again: 297 * time.Second},
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonImagePull, says: "example.com/x:1", again: patience},
 		{name: "image still cannot be pulled", child: childJob(), now: 302,
 			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), waitsFor("process", "ErrImagePull", "not found")),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted, says: "not found"},
+		{name: "image cannot be pulled, told by an event only", child: childJob(), now: 5, complaint: "Failed to pull image \"x\"",
+			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), waitsFor("process", "PodInitializing", "")),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonImagePull, says: "x", again: patience},
+		{name: "volume missing", child: childJob(), now: 5, complaint: "configmap \"prints\" not found",
+			pod:   podWith(waitsFor("fetch", "PodInitializing", "")),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonContainerSetup, says: "prints", again: patience},
 		{name: "unschedulable", child: childJob(), now: 5, pod: unschedulable,
-			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonUnschedulable, says: "0/1 nodes", again: 295 * time.Second},
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonUnschedulable, says: "0/1 nodes", again: patience},
 		{name: "slow fetch is not waiting", child: childJob(), now: 400, pod: podWith(ran("fetch", 10)),
 			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: 210 * time.Second},
 		{name: "runs too long", child: childJob(), now: 700,
@@ -160,8 +166,12 @@ func TestDecide(t *testing.T) {
 			if c.output {
 				job.Status.Output = &v1alpha1.Output{Files: []v1alpha1.File{{Name: "x", Size: ptr.To[int64](1)}}}
 			}
+			var complaint *corev1.Event
+			if c.complaint != "" {
+				complaint = &corev1.Event{Message: c.complaint}
+			}
 			got := decide(observation{
-				job: job, child: c.child, pod: c.pod, podNotCreated: c.noPod, stillStopping: c.stops, now: at(c.now).Time,
+				job: job, child: c.child, pod: c.pod, complaint: complaint, stillStopping: c.stops, now: at(c.now).Time,
 				policy: attemptPolicy{timeout: 600 * time.Second, pendingTimeout: 300 * time.Second, retries: 2},
 			})
 			if got.phase != c.phase || got.reason != c.reason || got.retry != c.retry || got.again != c.again ||

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -41,12 +42,15 @@ func (r *Reconciler) observe(ctx context.Context, job *v1alpha1.ProcessingJob) (
 	}
 	o.policy = attemptPolicyOf(o.child)
 	o.pod = newestPod(pods, o.child)
-	if o.pod == nil && o.now.Sub(o.waitingSince()) >= podNotCreatedAfter && !jobFinished(o.child) {
-		if o.podNotCreated, err = r.whyNoPod(ctx, o.child); err != nil {
-			return nil, err
-		}
+	if !o.impatient() {
+		return o, nil
 	}
-	return o, nil
+	var stuck client.Object = o.child
+	if o.pod != nil {
+		stuck = o.pod
+	}
+	o.complaint, err = r.lastWarning(ctx, stuck)
+	return o, err
 }
 
 // observeLost completes the observation of a job whose Job is gone. The cache of the job itself may be just as late as
@@ -168,26 +172,24 @@ func (r *Reconciler) processor(ctx context.Context, job *v1alpha1.ProcessingJob)
 	return p, nil
 }
 
-// whyNoPod reads the Job controller's last complaint. A Job says nothing in its status when its pods are refused (by a
-// quota, by admission, for want of a service account); only events do.
-func (r *Reconciler) whyNoPod(ctx context.Context, child *batchv1.Job) (string, error) {
+// lastWarning reads the latest warning about an object. Some of what keeps a pod from starting stands nowhere else.
+func (r *Reconciler) lastWarning(ctx context.Context, about client.Object) (*corev1.Event, error) {
 	list := &corev1.EventList{}
-	err := r.Live.List(ctx, list, client.InNamespace(child.Namespace), client.MatchingFieldsSelector{
+	err := r.Live.List(ctx, list, client.InNamespace(about.GetNamespace()), client.MatchingFieldsSelector{
 		Selector: fields.SelectorFromSet(fields.Set{
-			"involvedObject.uid": string(child.UID), "reason": "FailedCreate",
+			"involvedObject.uid": string(about.GetUID()), "type": corev1.EventTypeWarning,
 		}),
 	})
 	if err != nil {
-		return "", fmt.Errorf("failed to read the events of Job %s/%s: %w", child.Namespace, child.Name, err)
+		return nil, fmt.Errorf("failed to read the events of %s/%s: %w", about.GetNamespace(), about.GetName(), err)
 	}
 	var last *corev1.Event
 	for i := range list.Items {
-		if e := &list.Items[i]; last == nil || last.LastTimestamp.Before(&e.LastTimestamp) {
+		// "Error: ErrImagePull" follows the event that says which image and why.
+		if e := &list.Items[i]; !strings.HasPrefix(e.Message, "Error: ") &&
+			(last == nil || last.LastTimestamp.Before(&e.LastTimestamp)) {
 			last = e
 		}
 	}
-	if last == nil {
-		return "", nil
-	}
-	return last.Message, nil
+	return last, nil
 }

@@ -95,9 +95,9 @@ func (d *demo) install(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The tag stays the same from run to run, so a digest of the images is what makes changed ones roll out.
+	// One manager, so that its metrics are always the leader's. The tag stays the same from run to run, so a digest of the images is what makes changed ones roll out.
 	return d.command(ctx, "helm", "upgrade", "--install", "bricklayers", "charts/bricklayers",
 		"--namespace", namespace, "--create-namespace", "--set", "image.tag="+d.tag,
-		"--set", "manager.podAnnotations.images="+digest, "--set", "gateway.podAnnotations.images="+digest,
+		"--set", "manager.replicas=1", "--set", "manager.podAnnotations.images="+digest, "--set", "gateway.podAnnotations.images="+digest,
 		"--wait", "--timeout", "3m")
 }

@@ -14,11 +14,19 @@ import (
 // answer is the union of what the gateway's JSON answers carry.
 type answer struct {
 	JobID   string `json:"job_id"`
-	Status  string `json:"status"`
+	Status  word   `json:"status"`
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 	Title   string `json:"title"`
 	Detail  string `json:"detail"`
+}
+
+// word is a string, or what a problem has in that place: a number.
+type word string
+
+func (w *word) UnmarshalJSON(raw []byte) error {
+	*w = word(bytes.Trim(raw, `"`))
+	return nil
 }
 
 // form is a multipart upload.
@@ -101,10 +109,10 @@ func upload(t *testing.T, f form) string {
 }
 
 // untilStatus follows a job over HTTP.
-func untilStatus(t *testing.T, id, want string) answer {
+func untilStatus(t *testing.T, id string, want word) answer {
 	t.Helper()
 	var last answer
-	eventually(t, "job "+id+" to be "+want, 2*time.Minute, func(context.Context) (bool, error) {
+	eventually(t, "job "+id+" to be "+string(want), 2*time.Minute, func(context.Context) (bool, error) {
 		_, last = do(t, get(t, "/api/v1/status/"+id))
 		if last.Status != want && (last.Status == "Completed" || last.Status == "Error" || last.Status == "Timeout") {
 			t.Fatalf("job %s ended as %+v, want %s", id, last, want)

@@ -26,7 +26,6 @@ const (
 	clusterName = "e2e"
 	namespace   = "bricklayers-system"
 	gatewayURL  = "http://127.0.0.1:18000"
-	managerURL  = "http://127.0.0.1:18080"
 )
 
 // kube reads and writes the cluster; nil when the tests cannot run here.
@@ -65,8 +64,7 @@ func setUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
 	if err := program(ctx, "clusterctl", "up", "--name", clusterName,
-		"--forward", "127.0.0.1:18000="+namespace+"/bricklayers-gateway:8000",
-		"--forward", "127.0.0.1:18080="+namespace+"/bricklayers-manager:8080"); err != nil {
+		"--forward", "127.0.0.1:18000="+namespace+"/bricklayers-gateway:8000"); err != nil {
 		return err
 	}
 	if err := buildProcessor(ctx); err != nil {
