@@ -168,6 +168,7 @@ func (b *columnBuilder) decide(l *layer, p *loop, below, next *layer) {
 		return
 	}
 	p.factor = b.multiplier(l)
+	b.stats.Multiplier = float64(p.factor) / one
 	switch {
 	case !p.candidate():
 		return

@@ -49,18 +49,19 @@ func (s *scanner) cut() error {
 	return s.emit(old)
 }
 
-// limit is how much text the current layer may hold.
-func (s *scanner) limit() int {
+// tooBig reports whether the current layer holds as much as it may.
+func (s *scanner) tooBig() bool {
+	limit := maxLayer
 	if s.cur.preamble {
-		return maxPreamble
+		limit = maxPreamble
 	}
-	return maxLayer
+	return s.offset() > limit || len(s.cur.moves) > maxMoves
 }
 
 // split hands on what has been read of a layer that is too big to hold. Its walls stay flat.
-func (s *scanner) split(limit int) error {
+func (s *scanner) split() error {
 	if s.cutAt >= 0 {
-		if err := s.cut(); err != nil || s.offset() <= limit {
+		if err := s.cut(); err != nil || !s.tooBig() {
 			return err
 		}
 	}

@@ -160,6 +160,19 @@ func readNote(text []byte) (kind note, value int64) {
 	return noteNone, 0
 }
 
+// dialectOf names whose words a layer change is in.
+func dialectOf(text []byte) string {
+	switch {
+	case equalFold(text, "LAYER_CHANGE"):
+		return "prusaslicer"
+	case equalFold(text, "CHANGE_LAYER"):
+		return "bambustudio"
+	case hasPrefixFold(text, "BEGIN_LAYER_OBJECT"):
+		return "kisslicer"
+	}
+	return "cura"
+}
+
 func isObjectNote(text []byte) bool {
 	for _, key := range [...]string{
 		"printing object", "stop printing object", "start printing object", "MESH:", "PRINTING:",

@@ -13,10 +13,22 @@ func checkHead(head []byte) error {
 	}
 	if i := bytes.IndexByte(head, 0); i >= 0 {
 		return &InputError{Label: BinaryData, Line: 1 + bytes.Count(head[:i], []byte("\n")),
-			Text: "holds a NUL byte: this is no G-code, export the print as .gcode, .bgcode or .gcode.3mf"}
+			Text: "holds a NUL byte: " + noText}
+	}
+	controls := 0
+	sniffed := head[:min(len(head), 64<<10)]
+	for _, c := range sniffed {
+		if c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f {
+			controls++
+		}
+	}
+	if controls*200 > len(sniffed) {
+		return &InputError{Label: BinaryData, Text: fmt.Sprintf("%d of the first %d bytes are no text: %s", controls, len(sniffed), noText)}
 	}
 	return nil
 }
+
+const noText = "this is no G-code, export the print as .gcode, .bgcode or .gcode.3mf"
 
 // judge says of a file that was read to its end whether it was a print at all, and why nothing was done if so.
 func (p *pipeline) judge(res *Result) error {
@@ -24,6 +36,7 @@ func (p *pipeline) judge(res *Result) error {
 	st := &res.Stats
 	st.LinesIn, st.BytesIn = p.scan.line, f.bytes
 	st.in = f.filament
+	st.Dialect = f.dialect
 	for r := range st.out {
 		st.out[r] += st.in[r]
 	}

@@ -53,7 +53,9 @@ func (s *scanner) marker(text []byte, length int) error {
 	}
 	switch st := &s.st; kind {
 	case noteLayer:
-		s.facts.layerMarks++
+		if s.facts.layerMarks++; s.facts.layerMarks == 1 {
+			s.facts.dialect = dialectOf(text)
+		}
 		if err := s.possibleCut(); err != nil {
 			return err
 		}

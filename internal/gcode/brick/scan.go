@@ -21,6 +21,7 @@ const (
 	readSize    = 256 << 10
 	maxLine     = 64 << 10
 	maxLayer    = 8 << 20 // text of one layer; beyond it the layer passes through in pieces
+	maxMoves    = 200_000 // so does one of so many moves
 	maxPreamble = 1 << 20 // text before the first layer change, handed on in pieces of this size
 	maxCoord    = 2000 * mm
 	maxEJump    = 1000 * mm
@@ -79,6 +80,7 @@ type facts struct {
 	moves, beads       int
 	filament           [regionCount]int64 // in beads
 	layerMarks         int
+	dialect            string
 	wallLabels         int
 	external, climbing int // beads of the visible wall, and those of them that move in Z
 	innerLabels        int
@@ -177,8 +179,8 @@ func (s *scanner) read(line []byte) error {
 		err = s.stamp(line)
 	}
 	s.pos += len(line)
-	if limit := s.limit(); err == nil && s.offset() > limit {
-		err = s.split(limit)
+	if err == nil && s.tooBig() {
+		err = s.split()
 	}
 	return err
 }

@@ -4,7 +4,8 @@ import "cmp"
 
 // Stats is what was found in a file and done to it. Lengths are millimetres.
 type Stats struct {
-	Slicer      string             `json:"slicer,omitempty"`
+	Slicer      string             `json:"slicer,omitempty"`  // as the file names it
+	Dialect     string             `json:"dialect,omitempty"` // whose words announce its layers
 	Layers      int                `json:"layers"`
 	Objects     int                `json:"objects"`
 	Loops       int                `json:"loops"`  // behind the visible wall
@@ -21,7 +22,7 @@ type Stats struct {
 	TravelAdded float64            `json:"travel_added_mm"`
 	LeastHeight float64            `json:"least_layer_height_mm"`
 	MostHeight  float64            `json:"most_layer_height_mm"`
-	Multiplier  float64            `json:"multiplier"`
+	Multiplier  float64            `json:"multiplier"` // the last one, with auto
 
 	held [holdCount]int
 	in   [regionCount]int64
@@ -31,6 +32,7 @@ type Stats struct {
 // Add adds the figures of another print.
 func (s *Stats) Add(o *Stats) {
 	s.Slicer = cmp.Or(s.Slicer, o.Slicer)
+	s.Dialect = cmp.Or(s.Dialect, o.Dialect)
 	s.Layers += o.Layers
 	s.Objects += o.Objects
 	s.Loops += o.Loops
