@@ -34,6 +34,11 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/test/controlplane"
+
+	// What the programs are made of, so that go test runs again when it changes.
+	_ "bricklayers.dev/bricklayers/internal/agent"
+	_ "bricklayers.dev/bricklayers/internal/cleanup"
+	_ "bricklayers.dev/bricklayers/internal/gateway"
 )
 
 var (
@@ -151,8 +156,12 @@ func (g *gateway) stop() {
 	if err := g.command.Process.Signal(syscall.SIGTERM); err != nil {
 		g.t.Error(err)
 	}
-	if err := <-g.ended; err != nil {
-		g.t.Errorf("the gateway ended with %v; its log:\n%s", err, g.log)
+	err := <-g.ended
+	if err != nil {
+		g.t.Errorf("the gateway ended with %v", err)
+	}
+	if g.t.Failed() {
+		g.t.Logf("the gateway's log:\n%s", g.log)
 	}
 }
 
@@ -194,7 +203,7 @@ type view struct {
 	} `json:"output"`
 }
 
-const gcode = "; a print\nG28\nG1 X1 Y1 E1\nG1 X2 Y2 E2\n"
+var gcode = "; a print\nG28\nM82\n" + strings.Repeat("G1 X1 Y1 E1\nG92 E0\nG1 X2 Y2 E1\nG92 E0\n", 20)
 
 func (g *gateway) upload(name string) *v1alpha1.ProcessingJob {
 	g.t.Helper()
@@ -466,7 +475,7 @@ func TestSweepDeletesTheFilesOfADeletedJob(t *testing.T) {
 		}
 	}
 	g.stop()
-	g.start("--sweep-interval=50ms")
+	g.start("--sweep-interval=50ms", "--leader-elect=false") // the lease may still be the first one's
 	folder := filepath.Join(g.bucket, "jobs", g.namespace)
 	controlplane.Eventually(t, "the sweep", func(context.Context) (bool, error) {
 		_, err := os.Stat(filepath.Join(folder, deleted.Name))
