@@ -92,7 +92,12 @@ func (m *machine) enter(g *segment) {
 	m.run = 0
 }
 
+// farthest is how far from the origin a position can be, in 1e-6 mm. No printer reaches farther, so what does is held
+// there: both files are held to the same.
+const farthest = 2000 * micro
+
 func micrometres(v int64) int32 {
+	v = max(-farthest, min(farthest, v))
 	if v < 0 {
 		return int32((v - 500) / 1000)
 	}
