@@ -146,9 +146,6 @@ func (m *machine) setPosition() {
 	if l.Has&lex.HasE != 0 {
 		m.e, m.knowE = l.E, true
 	}
-	if l.Has&lex.HasZ != 0 {
-		m.knowZ = false
-	}
 }
 
 func (m *machine) command(line []byte) {
@@ -176,8 +173,6 @@ func (m *machine) modal(number int) {
 	switch number {
 	case 20:
 		m.hold(ReasonUnitsInches, "%s switches to inches: set the slicer to millimetres")
-	case 28:
-		m.knowZ = false
 	case 90, 91:
 		m.relative = number == 91
 	}

@@ -1,6 +1,7 @@
 package validate_test
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,8 +14,7 @@ const mb = 1 << 20
 // long returns a sound print of about 8.5 MB, and where in it are lines that are checked and one that is not.
 func long(t *testing.T) (file string, inSample, unseen, inTail int) {
 	t.Helper()
-	layer := layers(1, 0.2)
-	file = begin + strings.Repeat(layer, (8*mb+mb/2)/len(layer)) + finish + config
+	file = begin + layers((8*mb+mb/2)/len(layers(1, 0.021)), 0.021) + finish + config
 	at := func(offset int) int { return offset + strings.Index(file[offset:], "G1 X20 Y20") }
 	return file, at(6*mb + 1000), at(5 * mb), at(len(file) - 2000)
 }
@@ -45,13 +45,39 @@ func TestLongTextIsCheckedInSamples(t *testing.T) {
 	}
 }
 
+// What lines between samples did to the filament counter is not known.
+func TestSamplesOfAbsoluteExtrusion(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(strings.Replace(begin, "M83", "M82", 1) + layers(2, 0.2))
+	for i := 0; b.Len() < 9*mb; i++ {
+		fmt.Fprintf(&b, "G1 X%d Y20 E%d\n", 20+i%50, i)
+	}
+	if result, err := check(b.String()+finish+config, validate.Options{}, 64<<10); err != nil {
+		t.Errorf("%+v", result)
+	}
+}
+
+// A sample and the tail begin in the middle of a line, which may look like another, and behind the end of what began
+// before.
+func TestWhatSamplesBeginIn(t *testing.T) {
+	const line = "; G1 X5000 Y1\n"
+	body := begin + strings.Repeat(layers(1, 0.2), 4*mb/len(layers(1, 0.2))-1) + "; thumbnail begin\n"
+	comments := strings.Repeat(line, mb/len(line)) + "; thumbnail end\n" + strings.Repeat(line, 2*mb/len(line))
+	for shift := range len(line) {
+		file := body + ";" + strings.Repeat("x", shift) + "\n" + comments + finish + config
+		if result, err := check(file, validate.Options{}, 64<<10); err != nil {
+			t.Errorf("shifted by %d: %+v", shift, result)
+		}
+	}
+}
+
 // A text that ends just behind the full check, a sample, or their last line, loses nothing of its end.
 func TestEveryEndOfALongTextIsSeen(t *testing.T) {
 	line := "G1 X20 Y20 E.3 ; 32 bytes long..\n"
 	for _, size := range []int{4 * mb, 6*mb + 64<<10} {
 		for extra := -3; extra <= 3; extra++ {
 			body := begin + strings.Repeat(line, (size-len(begin))/len(line)+extra)
-			for _, end := range []string{finish + config, finish + strings.Repeat("; x\n", 15_000) + config} {
+			for _, end := range []string{"M84\n" + config, finish + strings.Repeat("; x\n", 15_000) + config} {
 				if result, err := check(body+end, validate.Options{Strict: true}, 1<<30); err != nil {
 					t.Errorf("%d bytes, then %d: %+v", len(body), len(end), result)
 				}
