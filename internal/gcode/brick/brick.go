@@ -100,7 +100,7 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 	for range p.opt.Workers {
 		workers.Go(func() {
 			for l := range work {
-				l.analyse(p.cfg, p.opt.Order == OrderContour)
+				l.analyse(p.cfg)
 				l.done <- struct{}{}
 			}
 		})
@@ -181,10 +181,10 @@ func (p *pipeline) give(l *layer) {
 }
 
 // analyse finds what can be known of a layer without its neighbours.
-func (l *layer) analyse(c *config, reorders bool) {
+func (l *layer) analyse(c *config) {
 	l.findLoops()
 	if l.walls {
-		l.groupLoops(c, reorders)
+		l.groupLoops(c)
 		l.coverCells()
 	}
 }

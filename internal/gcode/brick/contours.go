@@ -28,36 +28,6 @@ type contour struct {
 	box    box
 }
 
-// chainLoops numbers the walls of the layer the plain way, where a loop joins the wall before it or begins the next.
-// Loops change places only within a wall in this sense too, because it is the one that can be told from the output
-// alone. Whether two paths are near is asked in one direction and in both, and where that makes a difference it is not
-// clear enough.
-func (l *layer) chainLoops(reach float32) {
-	l.chain(reach, func(p *loop) *int32 { return &p.chain }, false)
-	l.chain(reach, func(p *loop) *int32 { return &p.looseChain }, true)
-}
-
-func (l *layer) chain(reach float32, number func(*loop) *int32, both bool) {
-	chain, from, visible := int32(0), 0, false
-	for i := range l.loops {
-		p := &l.loops[i]
-		if !p.wall {
-			continue
-		}
-		joins := false
-		for j := i - 1; j >= from && l.loops[j].run == p.run && !joins; j-- {
-			q := &l.loops[j]
-			joins = l.near(p, q, reach) || both && l.near(q, p, reach)
-		}
-		if !joins || p.visible && visible {
-			chain++
-			from, visible = i, false
-		}
-		visible = visible || p.visible
-		*number(p) = chain
-	}
-}
-
 // near reports whether p comes closer to q than reach.
 func (l *layer) near(p, q *loop, reach float32) bool {
 	if !q.wall || !q.box.within(p.box, reach) {
@@ -87,7 +57,7 @@ func (l *layer) reach(c *config) float32 {
 }
 
 // groupLoops fills l.contours and numbers the loops of each.
-func (l *layer) groupLoops(c *config, reorders bool) {
+func (l *layer) groupLoops(c *config) {
 	reach := l.reach(c)
 	for i := range l.loops {
 		p := &l.loops[i]
@@ -107,9 +77,6 @@ func (l *layer) groupLoops(c *config, reorders bool) {
 			l.contours[k].anchor = int32(i)
 			l.attract(int32(i), reach)
 		}
-	}
-	if reorders {
-		l.chainLoops(reach)
 	}
 	spacing := wallSpacing(c)
 	for k := range l.contours {

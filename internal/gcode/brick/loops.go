@@ -34,8 +34,6 @@ type loop struct {
 	apart   float32 // squared distance to the anchor of its contour, 0 until it is measured
 	phase   int32   // 0 is the visible wall, 1 the loop beside it; odd ones are raised
 
-	chain, looseChain int32 // wall it belongs to if each loop joins the wall before it or begins the next
-
 	cells  span  // its footprint in layer.cells
 	rise   uint8 // quarters of the layer height it is raised by: 0, 1 or 2
 	factor int64 // of the flow, in billionths
@@ -65,7 +63,7 @@ type loopFinder struct {
 // findLoops fills l.loops and l.points.
 func (l *layer) findLoops() {
 	f := loopFinder{l: l, lastBead: -1, x: l.startX, y: l.startY}
-	wallsCount := !l.raft && !l.part && !l.preamble
+	wallsCount := l.walls && !l.raft && !l.part && !l.preamble
 	for i := range l.moves {
 		m := &l.moves[i]
 		switch {

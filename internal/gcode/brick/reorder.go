@@ -89,8 +89,7 @@ func (e *emitter) contourAt(a int) (loops []loop, ok bool) {
 	}
 	for i := range loops {
 		p := &loops[i]
-		if p.plane != first.plane || p.chain != first.chain || p.looseChain != first.looseChain ||
-			p.hold == holdRelative || !e.movable(p) || i > 0 && !e.replaceable(p) {
+		if p.plane != first.plane || p.hold == holdRelative || !e.movable(p) || i > 0 && !e.replaceable(p) {
 			return nil, false
 		}
 	}

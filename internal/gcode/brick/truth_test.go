@@ -1,14 +1,11 @@
 package brick
 
 import (
-	"bytes"
-	"errors"
 	"math"
 	"slices"
 	"strings"
 	"testing"
 
-	"bricklayers.dev/bricklayers/internal/gcode/check"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 	"bricklayers.dev/bricklayers/test/prints"
 )
@@ -61,88 +58,6 @@ func trace(text []byte) []laid {
 		}
 	}
 	return out
-}
-
-// TestTruth processes prints of which it is known where each loop stands, and looks for it there.
-func TestTruth(t *testing.T) {
-	for _, o := range prints.Combinations() {
-		t.Run(o.Name(), func(t *testing.T) {
-			t.Parallel()
-			var in, out bytes.Buffer
-			var loops []prints.Loop
-			if err := prints.Write(&in, o, func(l prints.Loop) { loops = append(loops, l) }); err != nil {
-				t.Fatal(err)
-			}
-			opt := DefaultOptions()
-			opt.Settings = in.Bytes()[max(0, in.Len()-peekSize):]
-			res, err := Transform(bytes.NewReader(in.Bytes()), &out, opt)
-			want := o.Outcome()
-			switch {
-			case slices.Contains(o.Switches, "huge-e"): // no printer can mean it
-				want = prints.Outcome{Class: "reject", Reason: string(BadNumber)}
-			case slices.Contains(o.Switches, "vase") && slices.Contains([]string{"cura", "ideamaker", "kisslicer"}, o.Dialect):
-				want.Reason = string(SingleWall) // these do not say that it is a vase, and this one does not climb
-			}
-			var refused *InputError
-			switch {
-			case errors.As(err, &refused):
-				if want.Class != "reject" || want.Reason != refused.Reason() {
-					t.Fatalf("refused: %s: %v; want %+v", refused.Label, err, want)
-				}
-				return
-			case err != nil:
-				t.Fatal(err)
-			case want.Class == "noop":
-				if string(res.Reason) != want.Reason || !bytes.Equal(in.Bytes(), out.Bytes()) {
-					t.Fatalf("reason %q, output equal %v; want %+v", res.Reason, bytes.Equal(in.Bytes(), out.Bytes()), want)
-				}
-				return
-			case want.Class == "reject" || res.Reason != "":
-				t.Fatalf("reason %q; want %+v", res.Reason, want)
-			}
-			compareTruth(t, o, opt, loops, in.Bytes(), out.Bytes())
-			report, err := check.Compare(&in, &out, check.Options{
-				StartLayer: opt.StartLayer, Multiplier: opt.Multiplier, Up: StampUp, Down: StampDown, Exact: true,
-			})
-			if err != nil || report.Violations() > 0 {
-				t.Errorf("error %v\n%s", err, report)
-			}
-		})
-	}
-}
-
-// TestContourOrder lets the checker look at the same prints with loops that change places.
-func TestContourOrder(t *testing.T) {
-	for _, o := range prints.Combinations() {
-		if o.Outcome().Class != "bricked" || slices.Contains(o.Switches, "huge-e") ||
-			!slices.Contains([]string{"prusa", "bambu", "cura"}, o.Dialect) { // the others differ in what is read only
-			continue
-		}
-		t.Run(o.Name(), func(t *testing.T) {
-			t.Parallel()
-			var in, out bytes.Buffer
-			if err := prints.Write(&in, o, nil); err != nil {
-				t.Fatal(err)
-			}
-			opt := DefaultOptions()
-			opt.Order = OrderContour
-			opt.Settings = in.Bytes()[max(0, in.Len()-peekSize):]
-			if _, err := Transform(bytes.NewReader(in.Bytes()), &out, opt); err != nil {
-				t.Fatal(err)
-			}
-			report, err := check.Compare(&in, &out, check.Options{
-				Order: check.Contour, StartLayer: opt.StartLayer, Multiplier: opt.Multiplier, Up: StampUp, Down: StampDown,
-				Exact: true,
-			})
-			violations := report.Violations()
-			if slices.Contains(o.Switches, "machine") || slices.Contains(o.Switches, "g91-wall") {
-				violations -= report.Get("I21").Violations // what stands among the beads keeps them where they are
-			}
-			if err != nil || violations > 0 {
-				t.Errorf("error %v\n%s", err, report)
-			}
-		})
-	}
 }
 
 // compareTruth looks for each loop of a print at the height and with the plastic that it must have.
