@@ -145,7 +145,9 @@ func (c *comments) bead(z int64, known bool) {
 	if c.region == regionInner {
 		c.innerBeads++
 	}
-	if known && (!c.knowFloor || z < c.floor) {
+	if !known {
+		c.knowBelow = false
+	} else if !c.knowFloor || z < c.floor {
 		c.floor, c.knowFloor = z, true
 	}
 }
