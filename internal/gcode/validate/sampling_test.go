@@ -105,14 +105,17 @@ func TestMemoryDoesNotGrowWithTheFile(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		return after.TotalAlloc - before.TotalAlloc
 	}
-	layer := layers(1, 0.2)
-	for name, file := range map[string]func(size int) string{
-		"text":   func(size int) string { return begin + strings.Repeat(layer, size/len(layer)) + finish + config },
-		"binary": func(size int) string { return binary("M83\n" + strings.Repeat(layer, size/len(layer)) + finish) },
+	lines := func(size int) string { return strings.Repeat(layers(1, 0.2), size/len(layers(1, 0.2))) }
+	for name, tt := range map[string]struct {
+		file         func(size int) string
+		small, large int
+	}{
+		"text":   {func(size int) string { return begin + lines(size) + finish + config }, 5 * mb, 20 * mb},
+		"binary": {func(size int) string { return binary("M83\n" + lines(size) + finish) }, mb, 4 * mb},
 	} {
-		small, large := use(file(5*mb)), use(file(20*mb))
+		small, large := use(tt.file(tt.small)), use(tt.file(tt.large))
 		if large > small+small/5 || large > mb {
-			t.Errorf("%s: 5 MB take %d bytes of memory, 20 MB take %d", name, small, large)
+			t.Errorf("%s: %d bytes take %d bytes of memory, %d take %d", name, tt.small, small, tt.large, large)
 		}
 	}
 }
