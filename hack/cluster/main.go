@@ -57,15 +57,14 @@ func command() *cobra.Command {
 
 func buildCommand(where func() (layout.Layout, error)) *cobra.Command {
 	return &cobra.Command{
-		Use:   "build",
+		Use:   "build [PART...]",
 		Short: "Build the programs of the node, Helm and kubectl, as far as they are not up to date",
-		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+		RunE: func(command *cobra.Command, parts []string) error {
 			l, err := where()
 			if err != nil {
 				return err
 			}
-			return build.All(command.Context(), l, say(l))
+			return build.Run(command.Context(), l, parts, say(l))
 		},
 	}
 }

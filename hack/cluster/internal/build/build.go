@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +22,13 @@ import (
 // Say tells the person who waits what happens.
 type Say func(format string, args ...any)
 
-// All builds what is missing or out of date.
-func All(ctx context.Context, l layout.Layout, say Say) error {
-	if err := installPackages(ctx, say); err != nil {
+// Run builds what is missing or out of date: the named parts, or all and the images of those that run in pods.
+func Run(ctx context.Context, l layout.Layout, names []string, say Say) error {
+	chosen, err := choose(parts(l), names)
+	if err != nil {
+		return err
+	}
+	if err := installPackages(ctx, chosen, say); err != nil {
 		return err
 	}
 	b := builder{layout: l, say: say, stamps: filepath.Join(l.Programs(), "stamps")}
@@ -32,15 +37,16 @@ func All(ctx context.Context, l layout.Layout, say Say) error {
 			return err
 		}
 	}
-	goVersion, err := output(ctx, l.Root, "go", "env", "GOVERSION")
-	if err != nil {
+	if b.goVersion, err = output(ctx, l.Root, "go", "env", "GOVERSION"); err != nil {
 		return err
 	}
-	b.goVersion = goVersion
-	for _, p := range parts(l) {
+	for _, p := range chosen {
 		if err := b.build(ctx, p); err != nil {
 			return fmt.Errorf("build %s: %w", p.name, err)
 		}
+	}
+	if len(names) > 0 {
+		return nil
 	}
 	for program, image := range map[string]string{"pause": node.PauseImage, "coredns": addons.CoreDNSImage} {
 		if err := b.pack(ctx, program, image); err != nil {
@@ -48,6 +54,26 @@ func All(ctx context.Context, l layout.Layout, say Say) error {
 		}
 	}
 	return nil
+}
+
+// choose returns the parts of these names, all when there are none.
+func choose(all []part, names []string) ([]part, error) {
+	if len(names) == 0 {
+		return all, nil
+	}
+	var chosen []part
+	for _, name := range names {
+		index := slices.IndexFunc(all, func(p part) bool { return p.name == name })
+		if index < 0 {
+			known := make([]string, len(all))
+			for i, p := range all {
+				known[i] = p.name
+			}
+			return nil, fmt.Errorf("no part is called %q; there are %s", name, strings.Join(known, ", "))
+		}
+		chosen = append(chosen, all[index])
+	}
+	return chosen, nil
 }
 
 type builder struct {
@@ -63,7 +89,7 @@ func (b *builder) build(ctx context.Context, p part) error {
 	if err != nil {
 		return err
 	}
-	stamp := filepath.Join(b.stamps, strings.ReplaceAll(p.name, " ", "-"))
+	stamp := filepath.Join(b.stamps, p.name)
 	fingerprint, err := b.fingerprint(dir, p.packages, args)
 	if err != nil {
 		return err
@@ -115,8 +141,8 @@ func (b *builder) arguments(ctx context.Context, dir string, p part) ([]string, 
 	return append(args, p.packages...), nil
 }
 
-// fingerprint changes with everything the part is made from: its module's versions, those packages that are our own, the
-// command and Go itself.
+// fingerprint changes with everything the part is made from: its module's versions, those packages that are our own,
+// the command and Go itself.
 func (b *builder) fingerprint(dir string, packages, args []string) (string, error) {
 	hash := sha256.New()
 	_, _ = fmt.Fprintln(hash, b.goVersion, args) // a hash never fails to be written

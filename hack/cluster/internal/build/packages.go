@@ -15,22 +15,26 @@ type debianPackage struct {
 	why   string
 }
 
-var debianPackages = []debianPackage{
-	{"gcc", []string{"/usr/bin/gcc", "/usr/local/bin/gcc"}, "compiles runc"},
-	{"libc6-dev", []string{"/usr/include/stdlib.h"}, "compiles runc"},
-	{"pkg-config", []string{"/usr/bin/pkg-config"}, "compiles runc"},
-	{"libseccomp-dev", []string{"/usr/include/seccomp.h"}, "compiles runc"},
-	{"nftables", []string{"/usr/sbin/nft", "/sbin/nft"}, "lets kube-proxy lead to Services"},
-	{"ca-certificates", []string{"/etc/ssl/certs/ca-certificates.crt"}, "goes into images that speak TLS"},
-}
+var (
+	gcc       = debianPackage{"gcc", []string{"/usr/bin/gcc", "/usr/local/bin/gcc"}, "compiles runc"}
+	libc      = debianPackage{"libc6-dev", []string{"/usr/include/stdlib.h"}, "compiles runc"}
+	pkgConfig = debianPackage{"pkg-config", []string{"/usr/bin/pkg-config"}, "compiles runc"}
+	seccomp   = debianPackage{"libseccomp-dev", []string{"/usr/include/seccomp.h"}, "compiles runc"}
+	nftables  = debianPackage{"nftables", []string{"/usr/sbin/nft", "/sbin/nft"}, "lets kube-proxy lead to Services"}
 
-// installPackages installs what is missing of Debian's packages.
-func installPackages(ctx context.Context, say Say) error {
+	certificates = debianPackage{"ca-certificates", []string{"/etc/ssl/certs/ca-certificates.crt"},
+		"goes into images that speak TLS"}
+)
+
+// installPackages installs what the parts need of Debian's packages and the machine lacks.
+func installPackages(ctx context.Context, chosen []part, say Say) error {
 	var names, reasons []string
-	for _, p := range debianPackages {
-		if !anyExists(p.files) {
-			names = append(names, p.name)
-			reasons = append(reasons, p.name+" "+p.why)
+	for _, part := range chosen {
+		for _, p := range part.debian {
+			if !anyExists(p.files) {
+				names = append(names, p.name)
+				reasons = append(reasons, p.name+" "+p.why)
+			}
 		}
 	}
 	if len(names) == 0 {

@@ -16,6 +16,7 @@ type part struct {
 	packages []string // what to build
 	output   string   // a program, or a folder that ends in a slash
 	cgo      bool
+	debian   []debianPackage             // what compiling and running it takes
 	ldflags  func(version string) string // beyond leaving debug information out
 	version  string                      // module whose version ldflags gets
 	links    []string                    // other names of the program, as paths
@@ -26,24 +27,27 @@ func parts(l layout.Layout) []part {
 	plugin := "github.com/containernetworking/plugins/plugins/"
 	containerd := "github.com/containerd/containerd/v2/cmd/"
 	return []part{
-		{name: "Kubernetes", module: "cluster", packages: []string{"./kubernetes"}, output: l.Program("kubernetes"),
-			version: "k8s.io/kubernetes", ldflags: kubernetesVersion, links: kubernetesLinks(l),
+		{name: "kubernetes", module: "cluster", packages: []string{"./kubernetes"}, output: l.Program("kubernetes"),
+			debian: []debianPackage{nftables}, version: "k8s.io/kubernetes", ldflags: kubernetesVersion,
+			links: kubernetesLinks(l),
 			slow: "up to 7 minutes on 2 cores when Go has not compiled it before"},
 		{name: "etcd", module: "cluster/tools/etcd", packages: []string{"go.etcd.io/etcd/server/v3"},
 			output: l.Program("etcd"), slow: "up to half a minute"},
 		{name: "containerd", module: "cluster/tools/containerd", output: l.Programs() + "/", slow: "up to a minute",
 			packages: []string{containerd + "containerd", containerd + "containerd-shim-runc-v2", containerd + "ctr"}},
 		{name: "runc", module: "cluster/tools/runc", packages: []string{"github.com/opencontainers/runc"},
-			output: l.Program("runc"), cgo: true},
-		{name: "CNI plugins", module: "cluster/tools/cni", output: l.Program("cni") + "/",
+			output: l.Program("runc"), cgo: true,
+			debian: []debianPackage{gcc, libc, pkgConfig, seccomp}},
+		{name: "cni", module: "cluster/tools/cni", output: l.Program("cni") + "/",
 			packages: []string{plugin + "main/ptp", plugin + "main/loopback", plugin + "ipam/host-local",
 				plugin + "meta/portmap"}},
-		{name: "CoreDNS", module: "cluster/tools/coredns", packages: []string{"github.com/coredns/coredns"},
+		{name: "coredns", module: "cluster/tools/coredns", packages: []string{"github.com/coredns/coredns"},
 			output: l.Program("coredns"), slow: "up to 2 minutes"},
 		{name: "pause", module: "cluster", packages: []string{"./pause"}, output: l.Program("pause")},
-		{name: "Helm", module: "cluster/tools/helm", packages: []string{"helm.sh/helm/v4/cmd/helm"},
+		{name: "helm", module: "cluster/tools/helm", packages: []string{"helm.sh/helm/v4/cmd/helm"},
 			output: filepath.Join(l.Bin(), "helm"), version: "helm.sh/helm/v4", ldflags: helmVersion, slow: "up to 2 minutes"},
-		{name: "image builder", module: "images", packages: []string{"."}, output: packImage(l)},
+		{name: "packimage", module: "images", packages: []string{"."}, output: packImage(l),
+			debian: []debianPackage{certificates}},
 	}
 }
 

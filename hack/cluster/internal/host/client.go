@@ -89,7 +89,7 @@ func resolves(ctx context.Context, addresses layout.Addresses) error {
 	return err
 }
 
-// settleTime is how long a cluster that runs may take to answer, because the node starts ended programs again by itself.
+// settleTime is how long a cluster that runs may take to answer: the node starts ended programs again by itself.
 const settleTime = 20 * time.Second
 
 func checkRunning(ctx context.Context, l layout.Layout, say Say) (bool, error) {

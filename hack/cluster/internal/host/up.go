@@ -58,7 +58,8 @@ func requireRoot() error {
 }
 
 func requirePrograms(l layout.Layout) error {
-	for _, name := range []string{"kube-apiserver", "kubectl", "etcd", "containerd", "runc", "coredns", "images/pause.tar"} {
+	for _, name := range []string{"kube-apiserver", "kubectl", "etcd", "containerd", "runc", "cni/ptp", "ctr",
+		"images/pause.tar", "images/coredns.tar"} {
 		if _, err := os.Stat(l.Program(name)); err != nil {
 			return fmt.Errorf("%w; build the node's programs first with the build command", err)
 		}

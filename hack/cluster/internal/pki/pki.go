@@ -77,7 +77,8 @@ func (a *Authority) issue(template *x509.Certificate) (Pair, error) {
 	return pair, nil
 }
 
-// template starts a minute in the past: Kubernetes refuses a certificate that begins after its own reading of the clock.
+// template starts a minute in the past: Kubernetes refuses a certificate that begins after its own reading of the
+// clock.
 func template(subject pkix.Name) *x509.Certificate {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
