@@ -30,7 +30,7 @@ func parts(l layout.Layout) []part {
 		{name: "kubernetes", module: "cluster", packages: []string{"./kubernetes"}, output: l.Program("kubernetes"),
 			debian: []debianPackage{nftables}, version: "k8s.io/kubernetes", ldflags: kubernetesVersion,
 			links: kubernetesLinks(l),
-			slow: "up to 7 minutes on 2 cores when Go has not compiled it before"},
+			slow:  "up to 7 minutes on 2 cores when Go has not compiled it before"},
 		{name: "etcd", module: "cluster/tools/etcd", packages: []string{"go.etcd.io/etcd/server/v3"},
 			output: l.Program("etcd"), slow: "up to half a minute"},
 		{name: "containerd", module: "cluster/tools/containerd", output: l.Programs() + "/", slow: "up to a minute",
