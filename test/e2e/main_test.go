@@ -63,6 +63,10 @@ func run(m *testing.M) int {
 func setUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer cancel()
+	// What an interrupted run left is no clean start.
+	if err := program(ctx, "clusterctl", "down", "--name", clusterName); err != nil {
+		return err
+	}
 	if err := program(ctx, "clusterctl", "up", "--name", clusterName,
 		"--forward", "127.0.0.1:18000="+namespace+"/bricklayers-gateway:8000"); err != nil {
 		return err
