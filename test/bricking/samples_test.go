@@ -37,7 +37,7 @@ func TestRealPrints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, order := range orders[:1] {
+		for _, order := range orders {
 			t.Run(filepath.Base(name)+"/"+string(order), func(t *testing.T) {
 				t.Parallel()
 				w := wish{start: 2, multiplier: 1.05, order: order}

@@ -136,6 +136,7 @@ func (l *layer) announce(index int) {
 	}
 	if l.o.has("non-utf8") {
 		l.raw("; pi\xe8ce caf\xe9 \xff\xfe")
+		l.command("M117 caf\xe9")
 	}
 	if l.o.has("g91") && l.number > 1 {
 		l.pull()
@@ -150,6 +151,10 @@ func (l *layer) print(which []int) {
 	}
 	if l.number == 1 && !l.o.has("raft") {
 		l.loopAround(circle(l.x-42, l.y-35, 5), skirt)
+	}
+	if l.number == 2 && l.spirals() { // from here on the nozzle does not leave the wall
+		s := l.outline(l.objects[0], l.objects[0].walls[0].outline).inset(lineWidth / 2)
+		l.travel(s.ring(false, 1).start, l.z-mm(l.height), func() {})
 	}
 	for _, i := range which {
 		o := l.objects[i]
@@ -178,7 +183,7 @@ func (l *layer) print(which []int) {
 
 // stray beads come before the first region marker of a layer, as OrcaSlicer leaves them.
 func (l *layer) stray(o object) {
-	l.travel(point{mm(l.x + o.dx - 30), mm(l.y + o.dy)}, l.z, false)
+	l.travel(point{mm(l.x + o.dx - 30), mm(l.y + o.dy)}, l.z, func() {})
 	l.bead(seg{to: point{l.at.x, l.at.y + 900}}, l.perMM(), wallFeed, 0, "perimeter")
 }
 

@@ -45,14 +45,19 @@ func (l *layer) say(f feature) {
 
 func (l *layer) perMM() float64 { return perMM(lineWidth, l.height) }
 
-// go to the start of a loop or line, and say what it is: most slicers travel first and say it then.
+// approach goes to the start of a loop or line and says what it is: most slicers when the nozzle is there and ready,
+// Cura and ideaMaker before it comes down from a hop.
 func (l *layer) approach(to point, f feature, speed float64) {
 	changes := l.region != f
 	if changes && l.o.has("hop-region-end") && l.region != none {
 		l.pull()
 		l.up(l.z + mm(l.d.lift))
 	}
-	l.travel(to, l.z, false)
+	l.travel(to, l.z, func() {
+		if l.d.feedFirst {
+			l.say(f)
+		}
+	})
 	if changes && l.o.has("machine") {
 		l.command("M73 P12 R34")
 	}
@@ -75,7 +80,7 @@ func (l *layer) acceleration(f feature) {
 // walls prints all contours of an object that stand on this layer.
 func (l *layer) walls(o object) {
 	for _, w := range o.walls {
-		if l.number < w.from || l.number > w.to {
+		if l.number < w.from || l.number > w.to || l.spirals() && !w.marked {
 			continue
 		}
 		for _, i := range l.order(w) {
@@ -137,7 +142,12 @@ func (l *layer) loop(o object, w wall, i int) {
 	case w.first == 1 && w.rings == 2 && r.length() < 5:
 		truth.Held = "lone_short"
 	}
-	l.approach(r.start, f, wallFeed)
+	if l.spirals() {
+		l.say(f)
+		l.setFeed(wallFeed)
+	} else {
+		l.approach(r.start, f, wallFeed)
+	}
 	if l.o.has("g91-wall") && w.marked && i == 1 {
 		l.macro()
 	}
@@ -147,15 +157,21 @@ func (l *layer) loop(o object, w wall, i int) {
 	l.each(truth)
 }
 
+// spirals says whether the layer is a turn of one wall that climbs without end.
+func (l *layer) spirals() bool { return l.o.has("vase") && l.number > 1 }
+
 // beads draws a wall loop.
 func (l *layer) beads(r ring, f feature, scarf bool, i int) {
 	comment := "perimeter"
 	for n, s := range r.segs {
 		climb := 0
-		if scarf && n < 4 {
+		switch {
+		case scarf && n < 4:
 			climb = l.z - mm(l.height)*(4-n)/16
-		} else if scarf {
+		case scarf:
 			climb = l.z
+		case l.spirals():
+			climb = l.z - mm(l.height)*(len(r.segs)-n-1)/len(r.segs)
 		}
 		if l.o.has("machine") && i == 1 && n == len(r.segs)/2 {
 			if l.d.width != "" {
@@ -188,7 +204,7 @@ func (l *layer) gap(o object, w wall) {
 // infill prints what is inside the walls: solid near the bottom and the top, sparse between.
 func (l *layer) infill(o object) {
 	for _, f := range o.fills {
-		if l.number < f.from || l.number > f.to {
+		if l.number < f.from || l.number > f.to || l.spirals() {
 			continue
 		}
 		kind, pitch := sparse, spacing(lineWidth, l.o.Height)/0.15

@@ -161,10 +161,9 @@ func (o Options) Outcome() Outcome {
 		return Outcome{"reject", "bad_number"}
 	case !d.spoken:
 		return Outcome{"noop", "unknown_dialect"}
-	case o.has("vase") && slices.Contains(d.config, "; spiral_vase = %vase"),
-		o.has("vase") && slices.Contains(d.config, "; spiral_mode = %vase"):
+	case o.has("vase"):
 		return Outcome{"noop", "spiral_vase"}
-	case o.has("vase"), o.has("one-wall"):
+	case o.has("one-wall"):
 		return Outcome{"noop", "single_wall"}
 	}
 	return Outcome{Class: "bricked"}

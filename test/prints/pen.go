@@ -198,15 +198,17 @@ const (
 )
 
 // travel moves without extruding. A long way is travelled with the filament pulled back, and lifted if the print asks.
-func (p *pen) travel(to point, z int, lifted bool) {
+// Above the place, before it comes down, the nozzle has arrived: some slicers say there what comes next.
+func (p *pen) travel(to point, z int, arrived func()) {
 	if p.at == to && p.z == z {
+		arrived()
 		return
 	}
 	long := dist(p.at, to) > 2 || p.z != z
 	if long {
 		p.pull()
 	}
-	lift := long && (lifted || p.d.helix || p.o.has("hop"))
+	lift := long && (p.d.helix || p.o.has("hop"))
 	switch {
 	case lift:
 		p.up(max(z, p.z) + mm(p.d.lift))
@@ -229,6 +231,7 @@ func (p *pen) travel(to point, z int, lifted bool) {
 		p.feedWord(travelFeed)
 	}
 	p.end("move to the next loop")
+	arrived()
 	if p.z != z {
 		p.lower(z)
 	}

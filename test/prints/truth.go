@@ -12,8 +12,8 @@ type Loop struct {
 	Height, Below       float64
 }
 
-// Quarters says how far the loop must stand above its plane, in quarters of its layer's height, and how far the loop below
-// it in its column did, in quarters of its own. Layers before start and those that ignored names are never raised.
+// Quarters says how far the loop must stand above its plane, in quarters of its layer's height, and how far the loop
+// below it in its column did, in quarters of its own. Layers before start and those that ignored names stay flat.
 func (l Loop) Quarters(start int, ignored func(layer int) bool) (here, below int) {
 	return l.quarters(l.Layer, start, ignored), l.quarters(l.Layer-1, start, ignored)
 }
