@@ -85,7 +85,8 @@ cluster-build: tools-clusterctl ## Build Kubernetes and what its node needs from
 
 .PHONY: cluster-up
 cluster-up: cluster-build ## Start the cluster.
-	@$(BIN)/clusterctl up --name $(CLUSTER)
+	@$(BIN)/clusterctl up --name $(CLUSTER) --forward 127.0.0.1:8000=$(NAMESPACE)/bricklayers-gateway:8000 \
+	  --forward 127.0.0.1:8080=$(NAMESPACE)/bricklayers-manager:8080
 
 .PHONY: cluster-down
 cluster-down: tools-clusterctl ## Remove the cluster and everything it started.
@@ -93,19 +94,19 @@ cluster-down: tools-clusterctl ## Remove the cluster and everything it started.
 
 .PHONY: tools-clusterctl
 tools-clusterctl:
-	@cd hack/cluster && go build -o $(BIN)/clusterctl .
+	@CGO_ENABLED=0 go build -C hack/cluster -o $(BIN)/clusterctl .
 
 .PHONY: tools-packimage
 tools-packimage:
-	@cd hack/images && go build -o $(BIN)/packimage .
+	@CGO_ENABLED=0 go build -C hack/images -o $(BIN)/packimage .
 
 $(BIN)/helm: | tools-clusterctl
-	@$(BIN)/clusterctl build
+	@$(BIN)/clusterctl build helm
 
 ##@ Before a commit
 
 .PHONY: generate
-generate: ## Make every generated file anew.
+generate: $(BIN)/helm ## Make every generated file anew.
 	@$(CONTROLLER_GEN) object applyconfiguration:omitToolVersion=true crd paths=./api/... output:crd:dir=config/crd
 	@go run ./hack/chart
 
@@ -113,6 +114,7 @@ generate: ## Make every generated file anew.
 verify: generate lint ## Check that generated files, formatting and lint are as they should be.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@go vet ./...
+	@$(BIN)/helm lint --strict --quiet charts/bricklayers
 	@git diff --exit-code -- api config charts docs || { echo "generated files were out of date; commit what make generate made"; exit 1; }
 	@test -z "$$(git status --porcelain -- api config charts docs)" || { git status --short -- api config charts docs; \
 	  echo "generated files are not committed"; exit 1; }
