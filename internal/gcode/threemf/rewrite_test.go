@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/iotest"
 )
 
 func identity(_ string, in io.Reader, out io.Writer) error {
@@ -144,17 +143,13 @@ func TestRewriteReportsTheErrorsOfItsStreamsAndOfTransform(t *testing.T) {
 	if _, err := Rewrite(bytes.NewReader(archive), size, io.Discard, fail); !errors.Is(err, broken) {
 		t.Errorf("transform failing: %v", err)
 	}
-	for n := range 1000 {
-		_, err := Rewrite(bytes.NewReader(archive), size, iotest.TruncateWriter(io.Discard, 0), identity)
-		if err != nil {
-			t.Fatalf("writing nothing: %v", err)
-		}
-		_, err = Rewrite(bytes.NewReader(archive), size, &failingWriter{after: n, err: broken}, identity)
+	for n := 0; n < 1000; n += 13 {
+		_, err := Rewrite(bytes.NewReader(archive), size, &failingWriter{after: n, err: broken}, identity)
 		if !errors.Is(err, broken) {
 			t.Fatalf("writer failing after %d bytes: %v", n, err)
 		}
 	}
-	for n := range archive {
+	for n := 0; n < len(archive); n += 13 {
 		_, err := Rewrite(&failingReaderAt{bytes.NewReader(archive), int64(n), broken}, size, io.Discard, identity)
 		if !errors.Is(err, broken) {
 			t.Fatalf("reader failing at byte %d: %v", n, err)

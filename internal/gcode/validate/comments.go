@@ -15,6 +15,8 @@ type comments struct {
 	layerMarks int64
 	wallLabels int64
 	innerBeads int64 // beads of walls behind the visible one
+	outerBeads int64 // beads of the visible one
+	climbing   int64 // those of them that move in Z
 	sawWidth   bool
 
 	floor, below         int64 // lowest bead of this layer and of the one before
@@ -139,11 +141,17 @@ func (c *comments) layerMark() {
 	c.below, c.knowBelow, c.knowFloor = c.floor, true, false
 }
 
-// bead takes in a bead at height z.
-func (c *comments) bead(z int64, known bool) {
+// bead takes in a bead at height z, if that is known.
+func (c *comments) bead(z int64, known, climbs bool) {
 	c.settingsNow = 0
-	if c.region == regionInner {
+	switch {
+	case c.region == regionInner:
 		c.innerBeads++
+	case c.region == regionOuter && climbs:
+		c.climbing++
+		fallthrough
+	case c.region == regionOuter:
+		c.outerBeads++
 	}
 	if !known {
 		c.knowBelow = false

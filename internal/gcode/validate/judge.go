@@ -80,7 +80,7 @@ func (m *machine) noop() (reason, detail string) {
 		return NoopUnknownDialect, "no comments say which moves are walls: switch on labelled or verbose G-code in " + slicer
 	case m.layerMarks == 0:
 		return NoopNoLayers, "no comments announce layers: switch on the layer change comments of " + slicer
-	case m.settings.spiral:
+	case m.settings.spiral || m.innerBeads == 0 && m.climbing*2 > m.outerBeads:
 		return NoopSpiralVase, "it is a spiral vase, whose only wall has nothing to interlock with"
 	case m.innerBeads == 0 && m.settings.walls == 1:
 		return NoopSingleWall, "it was sliced with one wall: slice it with two or more"

@@ -131,7 +131,7 @@ func beyond(v, limit int64) bool { return v > limit || v < -limit }
 func (m *machine) bead() {
 	m.beads++
 	m.ended = false
-	m.comments.bead(m.z, m.knowZ)
+	m.comments.bead(m.z, m.knowZ, m.parsed.Has&lex.HasZ != 0)
 	if m.relative && m.region != regionOther {
 		m.warn(WarnRelativeXYZ)
 	}

@@ -164,6 +164,7 @@ func TestText(t *testing.T) {
 		"no inner walls":    {strings.ReplaceAll(sound(), ";TYPE:Per", ";TYPE:External per"), noop("no_inner_walls")},
 		"one wall":          {strings.NewReplacer(";TYPE:Per", ";TYPE:External per", "perimeters = 3", "perimeters = 1").Replace(sound()), noop("single_wall")},
 		"vase":              {with("; perimeters", "; spiral_vase = 1\n; perimeters"), noop("spiral_vase")},
+		"climbing wall":     {strings.NewReplacer(";TYPE:Per", ";TYPE:External per", " E.", " Z.3 E.").Replace(sound()), noop("spiral_vase")},
 		"not a vase":        {with("; perimeters", "; spiral_vase = 0\n; perimeters"), ok()},
 		"no nozzle":         {with("nozzle", "n"), warned("default_width")},
 		"no width":          {strings.ReplaceAll(sound(), ";WIDTH:", ";"), warned("default_width")},
