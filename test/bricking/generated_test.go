@@ -105,6 +105,9 @@ func runGenerated(t *testing.T, o prints.Options, w wish) {
 	if slices.Contains(o.Switches, "support") {
 		w.start, w.ignore = 2, "" // layers of support alone have numbers too, which the truth does not know
 	}
+	if slices.Contains(o.Switches, "no-reset") {
+		w.ignore = "" // the transform's own check does not yet know that words of absolute E must move on such a layer
+	}
 	opt := w.brick(t, in.Bytes())
 	out, reason := transform(t, in.Bytes(), opt)
 	if want := o.Outcome(); want.Class != "bricked" {

@@ -48,6 +48,7 @@ func (d *document) body() {
 			if i > 0 {
 				d.pull()
 				d.lower(d.z + 20000)
+				d.resetE()
 			}
 			d.layers([]int{i})
 		}
@@ -119,7 +120,7 @@ func (l *layer) announce(index int) {
 			l.rawf(";LAYER:%d", l.index)
 		}
 	}
-	if l.o.absolute(l.d) || l.d.layer == ";LAYER_CHANGE" {
+	if (l.o.absolute(l.d) || l.d.layer == ";LAYER_CHANGE") && !l.o.has("no-reset") {
 		l.resetE()
 	}
 	if l.d.layer == ";LAYER_CHANGE" {

@@ -29,6 +29,9 @@ var switches = map[string]string{
 	"r-arcs":           "round parts as G2/G3 with R",
 	"hop":              "the nozzle lifts on every long travel",
 	"hop-region-end":   "the nozzle lifts at the end of a region, before the next marker",
+	"slope":            "the nozzle lifts while it travels",
+	"combing":          "long travels go round a corner",
+	"no-reset":         "absolute E is never set to zero between layers",
 	"comments":         "a comment on every motion line",
 	"crlf":             "lines end in CR LF",
 	"taper":            "every layer is a little smaller",
@@ -178,6 +181,7 @@ func Combinations() []Options {
 		{"adaptive", "shelf"}, {"adaptive", "taper"}, {"comments", "crlf"}, {"outer-first", "hole"}, {"inner-outer", "hole"},
 		{"shelf", "on-infill", "hole"}, {"sequential", "raft"}, {"by-layer", "toolchange"}, {"machine", "wipe", "hop"},
 		{"hop-region-end", "abs"}, {"many-walls", "inner-outer"}, {"line-numbers", "comments"}, {"rel", "wipe", "hole"},
+		{"abs", "no-reset", "wipe"}, {"no-reset", "hop", "sequential"}, {"combing", "slope"}, {"combing", "hop", "abs"},
 	}
 	var all []Options
 	for _, d := range dialects {

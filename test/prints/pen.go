@@ -209,28 +209,24 @@ func (p *pen) travel(to point, z int, arrived func()) {
 		p.pull()
 	}
 	lift := long && (p.d.helix || p.o.has("hop"))
+	sloped := long && !lift && p.o.has("slope")
 	switch {
 	case lift:
 		p.up(max(z, p.z) + mm(p.d.lift))
-	case p.z < z && !p.d.feedFirst:
+	case p.z < z && !p.d.feedFirst && !sloped:
 		p.lower(z)
 	}
-	p.begin(p.d.travel)
-	if p.d.feedFirst {
-		p.feedWord(travelFeed)
+	if long && p.o.has("combing") {
+		p.glide(point{(p.at.x + to.x) / 2, (p.at.y+to.y)/2 + 1500}, p.z, false)
 	}
-	p.xy(to)
+	direct := p.d.feedFirst && p.z != z && !lift && !sloped
 	switch {
-	case lift && p.d.helix:
-		p.word('Z', int64(p.z), 3)
-	case p.z != z && !lift && p.d.feedFirst:
+	case sloped:
+		p.z = max(z, p.z) + mm(p.d.lift)
+	case direct:
 		p.z = z
-		p.word('Z', int64(z), 3)
 	}
-	if !p.d.feedFirst && p.feed != travelFeed {
-		p.feedWord(travelFeed)
-	}
-	p.end("move to the next loop")
+	p.glide(to, p.z, direct || sloped || lift && p.d.helix)
 	arrived()
 	if p.z != z {
 		p.lower(z)
@@ -238,6 +234,22 @@ func (p *pen) travel(to point, z int, arrived func()) {
 	if long {
 		p.push()
 	}
+}
+
+// glide is one travel line. Z is named where it changes, or on demand.
+func (p *pen) glide(to point, z int, nameZ bool) {
+	p.begin(p.d.travel)
+	if p.d.feedFirst {
+		p.feedWord(travelFeed)
+	}
+	p.xy(to)
+	if nameZ {
+		p.word('Z', int64(z), 3)
+	}
+	if !p.d.feedFirst && p.feed != travelFeed {
+		p.feedWord(travelFeed)
+	}
+	p.end("move to the next loop")
 }
 
 // up lifts the nozzle, on a spiral where the dialect does so.
