@@ -148,9 +148,9 @@ func (l *layer) distance(p *loop, q int32) float32 {
 	probes := probe(l.pointsOf(p), &l.probes)
 	var d [maxProbes]float32
 	path := l.pathOf(&l.loops[q])
-	n := 0
+	n, near := 0, 0
 	for i := 0; i < probes; i += 2 { // every other one is enough for a median
-		d[n] = path.distance2(l.probes[i])
+		d[n], near = path.distance2(l.probes[i], near)
 		n++
 	}
 	slices.Sort(d[:n])

@@ -24,7 +24,8 @@ const (
 type emitter struct {
 	stats   *Stats
 	eol     []byte
-	shift   int64 // absolute E: output less input
+	at      int64 // position of the filament in the input
+	shift   int64 // the same in the output, less that
 	residue int64 // plastic not yet given because of rounding, in billionths of a nanometre
 	lift    int32 // output Z less input Z
 	zFeed   int32 // slowest feed rate of a pure Z move
@@ -75,6 +76,7 @@ func (e *emitter) body(p *loop) {
 func (e *emitter) moves(a, b int32) {
 	for i := a; i < b; i++ {
 		m := &e.l.moves[i]
+		e.at += int64(m.e)
 		if m.flags&(hasZ|absoluteE|setsE|setsXYZ) == 0 && !e.displaced {
 			continue
 		}
@@ -92,7 +94,7 @@ func (e *emitter) moves(a, b int32) {
 		case e.displaced && m.is(hasXY):
 			e.returnTo(i)
 		case m.is(setsE):
-			e.shift = 0
+			e.shift, e.at = 0, e.l.arcs[m.arc].i
 		case e.shift != 0 && m.is(absoluteE):
 			e.writeE(m, 0)
 		}
@@ -108,6 +110,7 @@ func (e *emitter) scale(p *loop) {
 			e.moves(i, i+1)
 			continue
 		}
+		e.at += int64(m.e)
 		exact := int64(m.e)*p.factor + e.residue
 		given := (exact + one*eStep/2) / (one * eStep) * eStep
 		if least := min(eStep, int64(m.e)); given < least { // a bead stays a bead
@@ -130,8 +133,7 @@ func (e *emitter) writeE(m *move, given int64) {
 	at := m.off + uint32(m.eAt)
 	digits := e.l.text[at : at+uint32(m.eLen)]
 	if m.is(absoluteE) {
-		v, _, _ := lex.ParseDecimal(digits)
-		given = v + e.shift
+		given = e.at + e.shift
 	}
 	bare := digits[0] == '.' || len(digits) > 1 && digits[1] == '.' && digits[0]-'0' > 9
 	e.edits++

@@ -89,11 +89,16 @@ func (g *grid) get(c cell) int32 {
 	if uint32(x) >= uint32(g.width) || uint32(y) >= uint32(g.height) {
 		return -1
 	}
-	at := g.index[y*g.width+x]
-	if at == 0 {
+	if at := y*g.width + x; at != g.lastAt {
+		g.lastAt, g.last = at, nil
+		if n := g.index[at]; n > 0 {
+			g.last = &g.tiles[n-1]
+		}
+	}
+	if g.last == nil {
 		return -1
 	}
-	return g.tiles[at-1][row&tileMask<<tileBits|column&tileMask] - 1
+	return g.last[row&tileMask<<tileBits|column&tileMask] - 1
 }
 
 // coverCells fills l.grid and the footprints of its inner loops.

@@ -98,17 +98,18 @@ func (t path) comesWithin(p point, reach2 float32) bool {
 	return false
 }
 
-// distance2 returns the square of the distance from p to the path.
-func (t path) distance2(p point) float32 {
-	best := float32(math.MaxFloat32)
+// distance2 returns the square of the distance from p to the path, and in which of its boxes it comes closest. It looks
+// first into box near, so that probes along a path need not look far.
+func (t path) distance2(p point, near int) (best float32, at int) {
+	best, at = t.segments2(p, near), near
 	for i := range t.boxes {
-		if t.boxes[i].distance2(p) < best {
+		if i != near && t.boxes[i].distance2(p) < best {
 			if d := t.segments2(p, i); d < best {
-				best = d
+				best, at = d, i
 			}
 		}
 	}
-	return best
+	return best, at
 }
 
 // segments2 returns the square of the distance from p to the segments of box i.

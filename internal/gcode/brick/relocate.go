@@ -46,7 +46,8 @@ func (e *emitter) contourOrder(loops []loop) {
 	for _, p := range later {
 		e.pos = l.moves[p.first].off
 		if e.absolute {
-			e.shift = e.counter - e.before(&l.moves[p.first])
+			e.at = e.before(&l.moves[p.first])
+			e.shift = e.counter - e.at
 		}
 		e.hop(p)
 		e.silent = true
@@ -56,7 +57,8 @@ func (e *emitter) contourOrder(loops []loop) {
 	last := &l.moves[loops[len(loops)-1].last]
 	e.pos = last.end
 	if e.absolute {
-		e.shift = e.counter - e.word(last)
+		e.at = e.word(last)
+		e.shift = e.counter - e.at
 	}
 	e.label(last.end)
 	e.feedBack(last.f)
@@ -112,6 +114,7 @@ func (e *emitter) before(m *move) int64 { return e.word(m) - int64(m.e) }
 // skip leaves out the beads of p and what stands between them, apart from how far the print is.
 func (e *emitter) skip(p *loop) {
 	for i := p.first; i <= p.last; i++ {
+		e.at += int64(e.l.moves[i].e)
 		e.shift -= int64(e.l.moves[i].e)
 	}
 	end := e.l.moves[p.last].end
@@ -146,6 +149,7 @@ func (e *emitter) hopLead(p *loop, now bool) {
 		e.travel -= distance(x, y, m.x, m.y)
 		x, y = m.x, m.y
 		e.copyTo(m.off)
+		e.at += int64(m.e)
 		e.shift -= int64(m.e)
 		switch {
 		case i == travel && now:
@@ -243,7 +247,7 @@ func (e *emitter) returnTo(i int32) {
 	e.copyTo(m.off)
 	v := int64(m.e)
 	if m.is(absoluteE) {
-		v = line.E + e.shift
+		v = e.at + e.shift
 	}
 	e.out = append(e.out, "G1 E"...)
 	e.out = lex.AppendDecimal(e.out, v, 5, false)

@@ -25,12 +25,13 @@ func (e *SelfcheckError) Error() string {
 func (e *SelfcheckError) Reason() string { return string(SelfcheckFailed) }
 
 type selfCheck struct {
-	shift int64 // position of the filament with absolute extrusion: output less input
-	lift  int32 // height of the nozzle: output less input
-	given int64 // plastic of the last move in the output
-	l     *layer
-	out   []byte // what is left of the output
-	err   error
+	position int64 // of the filament in the input
+	shift    int64 // the same in the output, less that
+	lift     int32 // height of the nozzle: output less input
+	given    int64 // plastic of the last move in the output
+	l        *layer
+	out      []byte // what is left of the output
+	err      error
 
 	loop     int // the loop that the next bead may belong to
 	loopLift int32
@@ -50,7 +51,7 @@ func (c *selfCheck) check(l *layer, out []byte, order Order) error {
 // checkLines compares them line by line.
 func (c *selfCheck) checkLines(l *layer, out []byte) error {
 	c.l, c.out, c.loop, c.err = l, out, 0, nil
-	if l.locked && !bytes.Equal(l.text, out) {
+	if l.locked && c.shift == 0 && !bytes.Equal(l.text, out) { // positions of the filament may have to move along
 		return c.fail(0, "a layer that must stay as it is was edited")
 	}
 	pos := uint32(0)
@@ -59,6 +60,8 @@ func (c *selfCheck) checkLines(l *layer, out []byte) error {
 		if want := l.text[pos:m.end]; bytes.HasPrefix(c.out, want) {
 			c.out = c.out[len(want):]
 			c.unchanged(m)
+		} else if v, ok := c.extrusion(pos, m); ok {
+			c.extruded(m, v)
 		} else {
 			c.same(pos, m.off)
 			for m.is(isBead|setsXYZ) && c.err == nil && c.added(m) {
@@ -118,59 +121,74 @@ func (c *selfCheck) added(m *move) bool {
 
 // unchanged takes a move whose line came out as it is.
 func (c *selfCheck) unchanged(m *move) {
+	if m.flags&(setsE|hasE|hasZ) == 0 {
+		return
+	}
+	c.position += int64(m.e)
+	c.given = int64(m.e)
 	switch {
 	case m.is(setsE):
+		c.shift, c.position = 0, c.l.arcs[m.arc].i
+	case m.is(absoluteE) && c.shift != 0: // the position is that of the input again
+		c.given -= c.shift
 		c.shift = 0
-	case m.is(absoluteE):
-		c.given = int64(m.e) - c.shift // the position is that of the input again
-		c.shift = 0
-		if !m.is(isBead) && c.given != int64(m.e) {
-			c.fail(m.off, "filament moves by another length where nothing is laid")
-		}
-	default:
-		c.given = int64(m.e)
 	}
+	c.nothingLaid(m)
 	if m.is(hasZ) && !m.is(relative) {
 		c.lift = 0
 	}
 }
 
-// move takes a move whose line was edited.
-func (c *selfCheck) move(m *move) {
-	line := c.l.text[m.off:m.end]
-	switch {
-	case bytes.HasPrefix(c.out, line): // a line was added before it
-		c.out = c.out[len(line):]
-		c.unchanged(m)
-	case !m.is(hasE):
-		c.lift = c.height(m, line) - m.z
-	default:
-		c.given = c.extrusion(m, line)
-		if m.is(absoluteE) {
-			v, _, _ := lex.ParseDecimal(line[m.eAt:])
-			was := c.shift
-			c.shift = c.given - v
-			c.given = int64(m.e) + c.shift - was
-		}
-		if !m.is(isBead) && c.given != int64(m.e) {
-			c.fail(m.off, "filament moves by another length where nothing is laid")
-		}
-		if m.is(hasZ) && !m.is(relative) {
-			c.lift = 0
-		}
+// extruded takes a move whose E word came out as v.
+func (c *selfCheck) extruded(m *move, v int64) {
+	c.position += int64(m.e)
+	c.given = v
+	if m.is(absoluteE) {
+		was := c.shift
+		c.shift = v - c.position
+		c.given = int64(m.e) + c.shift - was
+	}
+	c.nothingLaid(m)
+	if m.is(hasZ) && !m.is(relative) {
+		c.lift = 0
 	}
 }
 
-// extrusion takes the line of m with other digits for E and returns their value.
-func (c *selfCheck) extrusion(m *move, line []byte) int64 {
-	v, n, ok := lex.ParseDecimal(c.out[min(int(m.eAt), len(c.out)):])
-	head, tail := line[:m.eAt], line[int(m.eAt)+int(m.eLen):]
-	if !ok || !bytes.HasPrefix(c.out, head) || !bytes.HasPrefix(c.out[len(head)+n:], tail) {
-		c.fail(m.off, "more than its extrusion was changed")
-		return 0
+func (c *selfCheck) nothingLaid(m *move) {
+	if !m.is(isBead) && c.given != int64(m.e) {
+		c.fail(m.off, "filament moves by another length where nothing is laid")
+	}
+}
+
+// move takes a move with lines added before it, or with another height.
+func (c *selfCheck) move(m *move) {
+	line := c.l.text[m.off:m.end]
+	if bytes.HasPrefix(c.out, line) {
+		c.out = c.out[len(line):]
+		c.unchanged(m)
+	} else if v, ok := c.extrusion(m.off, m); ok {
+		c.extruded(m, v)
+	} else if m.is(hasE) || c.l.locked {
+		c.fail(m.off, "a move was changed that must stay as it is")
+	} else {
+		c.lift = c.height(m, line) - m.z
+	}
+}
+
+// extrusion takes the text from pos to the end of m if nothing but the digits of its E word is other, and returns their
+// value.
+func (c *selfCheck) extrusion(pos uint32, m *move) (v int64, ok bool) {
+	digits := m.off + uint32(m.eAt)
+	head, tail := c.l.text[pos:digits], c.l.text[digits+uint32(m.eLen):m.end]
+	if !m.is(hasE) || !bytes.HasPrefix(c.out, head) {
+		return 0, false
+	}
+	v, n, ok := lex.ParseDecimal(c.out[len(head):])
+	if !ok || !bytes.HasPrefix(c.out[len(head)+n:], tail) {
+		return 0, false
 	}
 	c.out = c.out[len(head)+n+len(tail):]
-	return v
+	return v, true
 }
 
 // height takes the line of m with another height, or with one where it had none, and returns it.
@@ -192,7 +210,8 @@ func (c *selfCheck) bead(i int32, m *move) {
 	for c.loop < len(c.l.loops) && c.l.loops[c.loop].last < i {
 		c.loop++
 	}
-	if c.loop == len(c.l.loops) || c.l.loops[c.loop].first > i || !c.l.loops[c.loop].inner() {
+	if c.loop == len(c.l.loops) || c.l.loops[c.loop].first > i || !c.l.loops[c.loop].inner() ||
+		c.l.locked {
 		switch {
 		case c.lift != 0 && !m.is(unknownZ):
 			c.fail(m.off, "a bead that must stay in its plane was moved in Z")

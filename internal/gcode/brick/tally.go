@@ -5,6 +5,7 @@ package brick
 // every command in its order.
 
 import (
+	"bytes"
 	"hash/maphash"
 
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
@@ -129,7 +130,8 @@ func (c *selfCheck) checkMoved(l *layer, out []byte) error {
 		ok   bool
 		text string
 	}{
-		{!l.locked || in.paths == now.paths && len(out) == len(l.text), "a layer that must stay as it is was edited"},
+		{!l.locked || bytes.Equal(l.text, out) || in.absE && in.inner == now.inner,
+			"a layer that must stay as it is was edited"},
 		{in.beads == now.beads && in.paths == now.paths, "beads are missing, or lead elsewhere"},
 		{in.exact == now.exact, "a bead that must stay as it is has another height or gets more or less plastic"},
 		{in.commands == now.commands, "commands are missing or out of order"},
