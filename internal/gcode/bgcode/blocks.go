@@ -148,7 +148,8 @@ func (b *blocks) verify() error {
 		return err
 	}
 	if want := binary.LittleEndian.Uint32(raw); want != b.sum {
-		return b.fail(ReasonChecksum, nil, "%s is damaged: its checksum is %08x but should be %08x", b.block.Type, b.sum, want)
+		return b.fail(ReasonChecksum, nil, "%s is damaged: its checksum is %08x but should be %08x",
+			b.block.Type, b.sum, want)
 	}
 	if b.block.Type == GCode {
 		return nil
@@ -187,7 +188,8 @@ func (b *blocks) readFull(p []byte) error {
 // readFailed turns an end of the file, which is never expected where this is called, into an Error.
 func (b *blocks) readFailed(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return b.fail(ReasonTruncated, nil, "the file ends at byte %d, before the end of the block: upload it again", b.offset)
+		return b.fail(ReasonTruncated, nil, "the file ends at byte %d, before the end of the block: upload it again",
+			b.offset)
 	}
 	return fmt.Errorf("read binary G-code: %w", err)
 }

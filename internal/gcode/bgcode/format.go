@@ -33,7 +33,9 @@ const (
 	Thumbnail
 )
 
-var blockNames = [...]string{"file metadata", "G-code", "slicer metadata", "printer metadata", "print metadata", "thumbnail"}
+var blockNames = [...]string{
+	"file metadata", "G-code", "slicer metadata", "printer metadata", "print metadata", "thumbnail",
+}
 
 func (t BlockType) String() string {
 	if int(t) < len(blockNames) {

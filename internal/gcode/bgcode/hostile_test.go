@@ -60,12 +60,14 @@ func TestUnsoundFiles(t *testing.T) {
 		"far behind the deflate": {
 			edit(good, func(b *bgcodetest.Block) { b.Data = append(b.Data, make([]byte, 10_000)...) }), bgcode.ReasonCodec,
 		},
-		"behind the heatshrink": {edit(heat, func(b *bgcodetest.Block) { b.Data = append(b.Data, 0xFF, 0xFF) }), bgcode.ReasonCodec},
-		"heatshrink cut":        {edit(heat, func(b *bgcodetest.Block) { b.Data = b.Data[:9] }), bgcode.ReasonCodec},
-		"size one too small":    {edit(good, func(b *bgcodetest.Block) { b.Size-- }), bgcode.ReasonCodec},
-		"size one too big":      {edit(good, func(b *bgcodetest.Block) { b.Size++ }), bgcode.ReasonCodec},
-		"heatshrink too small":  {edit(heat, func(b *bgcodetest.Block) { b.Size-- }), bgcode.ReasonCodec},
-		"heatshrink too big":    {edit(heat, func(b *bgcodetest.Block) { b.Size++ }), bgcode.ReasonCodec},
+		"behind the heatshrink": {
+			edit(heat, func(b *bgcodetest.Block) { b.Data = append(b.Data, 0xFF, 0xFF) }), bgcode.ReasonCodec,
+		},
+		"heatshrink cut":       {edit(heat, func(b *bgcodetest.Block) { b.Data = b.Data[:9] }), bgcode.ReasonCodec},
+		"size one too small":   {edit(good, func(b *bgcodetest.Block) { b.Size-- }), bgcode.ReasonCodec},
+		"size one too big":     {edit(good, func(b *bgcodetest.Block) { b.Size++ }), bgcode.ReasonCodec},
+		"heatshrink too small": {edit(heat, func(b *bgcodetest.Block) { b.Size-- }), bgcode.ReasonCodec},
+		"heatshrink too big":   {edit(heat, func(b *bgcodetest.Block) { b.Size++ }), bgcode.ReasonCodec},
 		"cut MeatPack": {
 			bgcodetest.File(bgcodetest.Compressed(bgcode.GCode, bgcode.Deflate, []byte{1, 0}, []byte("\xff\xff\xfb\xf1"))),
 			bgcode.ReasonCodec,
@@ -99,7 +101,8 @@ func TestUnsoundFiles(t *testing.T) {
 }
 
 func TestEveryTruncationIsNoticed(t *testing.T) {
-	blocks := append(bgcodetest.Preamble(), text(bgcode.Deflate, bgcode.MeatPack), text(bgcode.Heatshrink12x4, bgcode.Plain))
+	blocks := append(bgcodetest.Preamble(),
+		text(bgcode.Deflate, bgcode.MeatPack), text(bgcode.Heatshrink12x4, bgcode.Plain))
 	file := bgcodetest.File(blocks...)
 	ends := map[int]bool{}
 	at := len(bgcodetest.Header(1, 1))

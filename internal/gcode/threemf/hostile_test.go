@@ -63,7 +63,8 @@ func TestUnsoundHeaders(t *testing.T) {
 		"entries that share their bytes": {func() []byte {
 			a := &zipArchive{t: t}
 			for i := range 30 {
-				a.add(zipEntry{name: fmt.Sprint(i), data: strings.Repeat("x", 10_000), central: func(h *zipHeader) { h.offset = 0 }})
+				first := func(h *zipHeader) { h.offset = 0 }
+				a.add(zipEntry{name: fmt.Sprint(i), data: strings.Repeat("x", 10_000), central: first})
 				if i > 0 {
 					a.Truncate(10_031)
 				}

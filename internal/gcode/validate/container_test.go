@@ -21,14 +21,16 @@ func binary(text string) string {
 		bgcodetest.Metadata(bgcode.FileMetadata, bgcode.Uncompressed, "Producer=PrusaSlicer 2.9.6\n"),
 		bgcodetest.Metadata(bgcode.SlicerMetadata, bgcode.Deflate, "nozzle_diameter=0.4,0.4\nperimeters=3\n"),
 	}
-	return string(bgcodetest.File(append(blocks, bgcodetest.Text(bgcode.Heatshrink12x4, bgcode.MeatPack, 1000, text)...)...))
+	blocks = append(blocks, bgcodetest.Text(bgcode.Heatshrink12x4, bgcode.MeatPack, 1000, text)...)
+	return string(bgcodetest.File(blocks...))
 }
 
 func text() string { return "M83\n" + layers(10, 0.2) + finish }
 
 func TestBinary(t *testing.T) {
 	opts := validate.Options{Name: "a.bgcode"}
-	if result := want(t, binary(text()), opts, ok()); result.Format != validate.BinaryGCode || result.Slicer != "PrusaSlicer 2.9.6" {
+	result := want(t, binary(text()), opts, ok())
+	if result.Format != validate.BinaryGCode || result.Slicer != "PrusaSlicer 2.9.6" {
 		t.Errorf("got %+v", result)
 	}
 	flipped := []byte(binary(text()))
@@ -94,10 +96,13 @@ func TestProject(t *testing.T) {
 		file string
 		want answer
 	}{
-		"wrong MD5":        {project(t, plate, sound(), plate+".md5", strings.Repeat("0", 32)), warned("3mf_md5_mismatch")},
-		"two plates":       {project(t, plate, sound(), other, sound()), warned("3mf_many_plates")},
-		"one of two":       {project(t, plate, noLabels, other, sound()), warned("3mf_many_plates")},
-		"none of two":      {project(t, plate, noLabels, other, noLabels), answer{validate.ClassNoop, "unknown_dialect", []string{"3mf_many_plates"}}},
+		"wrong MD5":  {project(t, plate, sound(), plate+".md5", strings.Repeat("0", 32)), warned("3mf_md5_mismatch")},
+		"two plates": {project(t, plate, sound(), other, sound()), warned("3mf_many_plates")},
+		"one of two": {project(t, plate, noLabels, other, sound()), warned("3mf_many_plates")},
+		"none of two": {
+			project(t, plate, noLabels, other, noLabels),
+			answer{validate.ClassNoop, "unknown_dialect", []string{"3mf_many_plates"}},
+		},
 		"not sliced":       {project(t, "3D/model", "x"), rejected("3mf_no_gcode")},
 		"empty archive":    {project(t), rejected("3mf_no_gcode")},
 		"bad plate":        {project(t, plate, sound(), other, "G20\n"+text()), rejected("units_inches")},
@@ -127,7 +132,9 @@ func TestDetailNamesThePlate(t *testing.T) {
 
 func TestNoGoroutineStaysBehind(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for _, file := range []string{binary(text()), binary(text())[:200], project(t, "Metadata/plate_1.gcode", sound()), "GCDE\x09" + sound()} {
+	for _, file := range []string{
+		binary(text()), binary(text())[:200], project(t, "Metadata/plate_1.gcode", sound()), "GCDE\x09" + sound(),
+	} {
 		for _, size := range []int{1, 1 << 20} {
 			check(file, validate.Options{}, size) //nolint:errcheck // what it says is checked elsewhere
 		}
