@@ -22,14 +22,10 @@ var finalReasons = []string{
 	v1alpha1.ReasonProcessorNotFound, v1alpha1.ReasonNotStarted, v1alpha1.ReasonDeadlineExceeded,
 }
 
-// queueBuckets are seconds.
-var queueBuckets = []float64{1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600}
-
 // Manager holds the metrics that the manager raises.
 type Manager struct {
 	finished   map[v1alpha1.Phase]prometheus.Counter
 	reasons    *prometheus.CounterVec
-	queued     prometheus.Histogram
 	duration   prometheus.Histogram
 	inputSize  prometheus.Histogram
 	outputSize prometheus.Histogram
@@ -49,8 +45,6 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 		finished: make(map[v1alpha1.Phase]prometheus.Counter, len(statusLabel)),
 		reasons: counterVec("bricklayers_jobs_finished_total",
 			"Total finished jobs by the reason they ended with", "reason"),
-		queued: histogram("bricklayers_queue_duration_seconds",
-			"Time from a job's creation to its admission, seen when the job ends", queueBuckets),
 		duration:   histogram("processing_duration_seconds", "Time taken to process jobs", processingBuckets),
 		inputSize:  histogram("processing_input_size_bytes", "Size of input files processed", sizeBuckets),
 		outputSize: histogram("processing_output_size_bytes", "Size of output files produced", sizeBuckets),
@@ -61,7 +55,7 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 	for _, reason := range finalReasons {
 		m.reasons.WithLabelValues(reason)
 	}
-	reg.MustRegister(appInfo("Controller manager"), finished, m.reasons, m.queued, m.duration, m.inputSize, m.outputSize,
+	reg.MustRegister(appInfo("Controller manager"), finished, m.reasons, m.duration, m.inputSize, m.outputSize,
 		&queueCollector{depth: depth})
 	return m
 }
@@ -71,9 +65,6 @@ func (m *Manager) Finished(job *v1alpha1.ProcessingJob) {
 	status := &job.Status
 	m.finished[status.Phase].Inc()
 	m.reasons.WithLabelValues(status.Reason).Inc()
-	if status.StartTime != nil {
-		m.queued.Observe(status.StartTime.Sub(job.CreationTimestamp.Time).Seconds())
-	}
 	if status.StartTime != nil && status.CompletionTime != nil {
 		m.duration.Observe(status.CompletionTime.Sub(status.StartTime.Time).Seconds())
 	}
