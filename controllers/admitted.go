@@ -16,6 +16,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/parameters"
+	"bricklayers.dev/bricklayers/internal/queue"
 )
 
 // reconcileAdmitted starts a job whose turn has come: its first attempt, or the one it was suspended in.
@@ -75,6 +76,9 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	case err != nil:
 		return fmt.Errorf("failed to create Job %s/%s: %w", child.Namespace, child.Name, err)
 	}
+	if queue.KueueManaged(job) {
+		return r.writeLeftToKueue(ctx, job, attempt, child.Name)
+	}
 	message := ""
 	if memory != nil {
 		message = "the attempt before ran out of memory; this one may use " + memory.String()
@@ -98,7 +102,7 @@ func (r *Reconciler) writeRunning(ctx context.Context, job *v1alpha1.ProcessingJ
 // withoutProcessor puts a job that was never started back into the queue, and ends one between two attempts.
 func (r *Reconciler) withoutProcessor(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32) error {
 	if attempt == 1 {
-		r.queue.Release(job.UID)
+		r.queue.Release(job.UID) // a job left to Kueue has no place to give back
 		r.dispatcher.Wake()
 		return r.reconcileWaiting(ctx, job)
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
 )
 
 // observation is everything that a decision about an admitted job is based on. Nothing here remembers what an earlier
@@ -36,6 +37,8 @@ type decision struct {
 	exitCode *int32
 	// retry starts the next attempt.
 	retry bool
+	// outcome is how the attempt ended, when this decision ends it.
+	outcome metrics.AttemptOutcome
 	// grow asks for more memory in the next attempt.
 	grow bool
 	// again is when to look again although nothing changed; zero: only when something does.
@@ -50,7 +53,8 @@ const resultGrace = 30 * time.Second
 func decide(o observation) decision {
 	if o.job.Status.Output != nil && (o.child == nil || jobFinished(o.child)) {
 		// A committed result is the truth whatever became of the pods that made it.
-		return decision{phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted, message: processorWords(o.pod)}
+		return decision{phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted, message: processorWords(o.pod),
+			outcome: metrics.AttemptSucceeded}
 	}
 	switch {
 	case o.child == nil:
@@ -67,13 +71,14 @@ func decide(o observation) decision {
 func (o observation) lost() decision {
 	const message = "the Job was deleted by somebody else"
 	if o.job.Status.Attempts > o.policy.retries {
-		return decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobDeleted, message: message}
+		return decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobDeleted, message: message,
+			outcome: metrics.AttemptLost}
 	}
 	d := decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, message: message}
 	if o.stillStopping {
 		return d // the end of that pod brings another look
 	}
-	d.retry = true
+	d.retry, d.outcome = true, metrics.AttemptLost
 	return d
 }
 
@@ -84,17 +89,17 @@ func (o observation) withoutResult() decision {
 		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
 	}
 	return decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonResultMissing,
-		message: "the pod ended well but committed no result"}
+		message: "the pod ended well but committed no result", outcome: metrics.AttemptFailed}
 }
 
 func (o observation) failed() decision {
 	condition := jobCondition(o.child, batchv1.JobFailed)
 	if condition.Reason == batchv1.JobReasonDeadlineExceeded {
 		return decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded,
-			message: "the attempt exceeded both its deadlines together"}
+			message: "the attempt exceeded both its deadlines together", outcome: metrics.AttemptTimeout}
 	}
 	f := findFailure(o.child, o.pod)
-	d := decision{message: f.sentence()}
+	d := decision{message: f.sentence(), outcome: f.outcome()}
 	if f.container != "" {
 		d.exitCode = &f.exitCode
 	}
@@ -124,7 +129,8 @@ func (o observation) active() decision {
 		left := o.policy.timeout - o.now.Sub(p.busySince)
 		if left <= 0 {
 			return decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded,
-				message: fmt.Sprintf("the attempt ran longer than the allowed %s", o.policy.timeout)}
+				message: fmt.Sprintf("the attempt ran longer than the allowed %s", o.policy.timeout),
+				outcome: metrics.AttemptTimeout}
 		}
 		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
 	}
@@ -132,7 +138,8 @@ func (o observation) active() decision {
 	left := o.policy.pendingTimeout - o.now.Sub(p.idleSince)
 	if left <= 0 {
 		d := decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted,
-			message: fmt.Sprintf("the pod did not start within the allowed %s", o.policy.pendingTimeout)}
+			message: fmt.Sprintf("the pod did not start within the allowed %s", o.policy.pendingTimeout),
+			outcome: metrics.AttemptTimeout}
 		if message != "" {
 			d.message += ": " + message
 		}

@@ -13,6 +13,8 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
 
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // at is a moment, in seconds after the attempt's Job was created.
 func at(seconds int) metav1.Time {
 	return metav1.NewTime(epoch.Add(time.Duration(seconds) * time.Second))

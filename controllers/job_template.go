@@ -17,6 +17,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/parameters"
+	"bricklayers.dev/bricklayers/internal/queue"
 )
 
 // Names inside the pod. The agent and the gateway know the paths by the arguments they are given.
@@ -96,7 +97,7 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 		podLabels = map[string]string{}
 	}
 	maps.Copy(podLabels, labels)
-	return &batchv1.Job{
+	child := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: job.Namespace,
 			Name:      childname.ForAttempt(job, attempt),
@@ -114,6 +115,7 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 			}},
 		},
 		Spec: batchv1.JobSpec{
+			ManagedBy:    job.Spec.ManagedBy,
 			BackoffLimit: ptr.To[int32](0), // one Job is one attempt; the manager decides on the next
 			// The manager enforces both deadlines; this one holds while no manager runs.
 			ActiveDeadlineSeconds: ptr.To(int64((policy.timeout + policy.pendingTimeout).Seconds()) + 60),
@@ -125,6 +127,10 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 			},
 		},
 	}
+	if queue.KueueManaged(job) {
+		leaveToKueue(child, job)
+	}
+	return child
 }
 
 // podFailurePolicy lets a disrupted pod be replaced within the attempt, and has any other failure end the Job with the

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/metrics"
 )
 
 // exit codes of the process (and of fetch) that say the input is at fault: another attempt would end the same way. The
@@ -47,6 +48,16 @@ func (f failure) reason() string {
 		return v1alpha1.ReasonStoreFailed
 	}
 	return v1alpha1.ReasonProcessorFailed
+}
+
+func (f failure) outcome() metrics.AttemptOutcome {
+	switch {
+	case f.inputAtFault():
+		return metrics.AttemptInputRejected
+	case f.oomKilled:
+		return metrics.AttemptOutOfMemory
+	}
+	return metrics.AttemptFailed
 }
 
 // sentence says it for people, ending with the container's own words.

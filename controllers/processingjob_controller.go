@@ -25,6 +25,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/queue"
 )
 
 // Reconciler follows ProcessingJobs.
@@ -37,7 +38,7 @@ type Reconciler struct {
 	Clock   clock.Clock
 	Access  PodAccess
 
-	queue      *Queue
+	queue      *queue.Queue
 	dispatcher *dispatcher
 }
 
@@ -62,8 +63,10 @@ func (r *Reconciler) step(ctx context.Context, job *v1alpha1.ProcessingJob) (ctr
 	switch {
 	case job.Status.Phase.Finished():
 		return r.reconcileFinished(ctx, job)
-	case suspended(job):
+	case queue.Suspended(job):
 		return ctrl.Result{}, r.reconcileSuspended(ctx, job)
+	case queue.KueueManaged(job):
+		return r.reconcileKueue(ctx, job)
 	case job.Status.Phase == v1alpha1.PhaseRunning:
 		return r.reconcileRunning(ctx, job)
 	case r.queue.Admitted(job.UID):
@@ -74,10 +77,10 @@ func (r *Reconciler) step(ctx context.Context, job *v1alpha1.ProcessingJob) (ctr
 
 // SetupWithManager starts the queue's feed and registers the controller. At most `concurrency` jobs are reconciled at
 // once.
-func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, limits Limits, concurrency int) error {
-	r.queue = NewQueue(limits)
+func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, limits queue.Limits, concurrency int) error {
+	r.queue = queue.New(limits, r.Clock)
 	var err error
-	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache()); err != nil {
+	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache(), r.Metrics); err != nil {
 		return err
 	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, podsByOwner, indexPodByOwner); err != nil {
@@ -97,7 +100,7 @@ func (r *Reconciler) QueueDepth() (metrics.QueueDepth, bool) {
 	if r.dispatcher == nil {
 		return metrics.QueueDepth{}, false
 	}
-	return r.dispatcher.Depth()
+	return r.dispatcher.depth()
 }
 
 // podsByOwner is the index of pods by the UID of their ProcessingJob.

@@ -85,7 +85,11 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 			previous = child
 		}
 		r.event(job, corev1.EventTypeWarning, v1alpha1.ReasonRetrying, "Retry", d.message)
-		return ctrl.Result{}, r.startAttempt(ctx, job, job.Status.Attempts+1, previous)
+		if err := r.startAttempt(ctx, job, job.Status.Attempts+1, previous); err != nil {
+			return ctrl.Result{}, err
+		}
+		r.Metrics.Attempt(d.outcome)
+		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: d.again}, r.writeStarted(ctx, job, d)
 }

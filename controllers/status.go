@@ -52,6 +52,9 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 		return err
 	}
 	r.Metrics.Finished(job)
+	if d.outcome != "" {
+		r.Metrics.Attempt(d.outcome)
+	}
 	eventType := corev1.EventTypeNormal
 	if d.phase != v1alpha1.PhaseCompleted {
 		eventType = corev1.EventTypeWarning

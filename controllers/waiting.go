@@ -13,15 +13,15 @@ import (
 // reconcileWaiting handles a job in the queue. A job that waits for its turn is not written to; one that waits for
 // something a person must do, or no longer does, says so.
 func (r *Reconciler) reconcileWaiting(ctx context.Context, job *v1alpha1.ProcessingJob) error {
-	reason, message := r.queue.WaitingReason(job)
-	if reason != v1alpha1.ReasonProcessorNotFound {
-		reason, message = v1alpha1.ReasonQueued, ""
+	why := r.queue.Explain(job)
+	if why.Reason != v1alpha1.ReasonProcessorNotFound {
+		why.Reason, why.Message = v1alpha1.ReasonQueued, ""
 	}
-	if job.Status.Reason == reason {
+	if job.Status.Reason == why.Reason {
 		return nil
 	}
 	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
-		s.Reason, s.Message = reason, message
+		s.Reason, s.Message = why.Reason, why.Message
 	})
 }
 

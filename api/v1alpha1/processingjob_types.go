@@ -56,6 +56,7 @@ type ProcessingJobList struct {
 // +kubebuilder:validation:XValidation:rule="self.input == oldSelf.input",message="spec.input cannot change; create another ProcessingJob"
 // +kubebuilder:validation:XValidation:rule="has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds) && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",message="spec.timeoutSeconds cannot change; create another ProcessingJob"
 // +kubebuilder:validation:XValidation:rule="has(self.pendingTimeoutSeconds) == has(oldSelf.pendingTimeoutSeconds) && (!has(self.pendingTimeoutSeconds) || self.pendingTimeoutSeconds == oldSelf.pendingTimeoutSeconds)",message="spec.pendingTimeoutSeconds cannot change; create another ProcessingJob"
+// +kubebuilder:validation:XValidation:rule="has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)",message="spec.managedBy cannot change; create another ProcessingJob"
 // +kubebuilder:validation:XValidation:rule="has(self.retries) == has(oldSelf.retries) && (!has(self.retries) || self.retries == oldSelf.retries)",message="spec.retries cannot change; create another ProcessingJob"
 type ProcessingJobSpec struct {
 	// processor is the name of the Processor, in the same namespace, to run.
@@ -112,6 +113,13 @@ type ProcessingJobSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=315360000
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+
+	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own, for example
+	// kueue.x-k8s.io/multikueue.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ManagedBy *string `json:"managedBy,omitempty"`
 }
 
 // Input says where the file comes from: exactly one of the fields is set.
@@ -235,6 +243,7 @@ const (
 	ReasonInstallationLimit = "InstallationLimit"
 	ReasonProcessorLimit    = "ProcessorLimit"
 	ReasonNamespaceLimit    = "NamespaceLimit"
+	ReasonKueue             = "Kueue"
 
 	ReasonStarting       = "Starting"
 	ReasonStarted        = "Started"

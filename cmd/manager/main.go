@@ -23,6 +23,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/controllers"
 	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/internal/version"
 )
 
@@ -39,7 +40,7 @@ type options struct {
 	leaderElect    bool
 	namespace      string
 	concurrency    int
-	limits         controllers.Limits
+	limits         queue.Limits
 	access         controllers.PodAccess
 	log            zap.Options
 }

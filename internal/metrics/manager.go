@@ -1,9 +1,12 @@
 package metrics
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/queue"
 )
 
 // statusLabel turns a final phase into the contract's value of processing_jobs_total{status}.
@@ -29,12 +32,33 @@ type Manager struct {
 	duration   prometheus.Histogram
 	inputSize  prometheus.Histogram
 	outputSize prometheus.Histogram
+
+	queueWait     prometheus.Histogram
+	estimateError prometheus.Histogram
+	attempts      map[AttemptOutcome]prometheus.Counter
 }
+
+// AttemptOutcome is how one attempt ended.
+type AttemptOutcome string
+
+// The attempt outcomes.
+const (
+	AttemptSucceeded     AttemptOutcome = "succeeded"
+	AttemptInputRejected AttemptOutcome = "input_rejected"
+	AttemptFailed        AttemptOutcome = "failed"
+	AttemptOutOfMemory   AttemptOutcome = "out_of_memory"
+	AttemptTimeout       AttemptOutcome = "timeout"
+	AttemptLost          AttemptOutcome = "lost"
+)
+
+// queueBuckets are seconds: from at once to a day.
+var queueBuckets = []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}
 
 // QueueDepth is what the manager knows of its queue at this moment.
 type QueueDepth struct {
 	Active  int
 	Pending int
+	Waiting map[string]int // of the pending, by reason
 }
 
 // NewManager registers the manager's metrics. depth is asked at each scrape and answers false on a standby, which then
@@ -48,6 +72,17 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 		duration:   histogram("processing_duration_seconds", "Time taken to process jobs", processingBuckets),
 		inputSize:  histogram("processing_input_size_bytes", "Size of input files processed", sizeBuckets),
 		outputSize: histogram("processing_output_size_bytes", "Size of output files produced", sizeBuckets),
+		queueWait: histogram("bricklayers_queue_wait_seconds",
+			"Time from a job's arrival in the queue to its admission", queueBuckets),
+		estimateError: histogram("bricklayers_queue_estimate_error_seconds",
+			"Difference between the estimated and the actual time in the queue", queueBuckets),
+		attempts: map[AttemptOutcome]prometheus.Counter{},
+	}
+	attempts := counterVec("bricklayers_attempts_total", "Attempts that ended, by outcome", "outcome")
+	for _, outcome := range []AttemptOutcome{
+		AttemptSucceeded, AttemptInputRejected, AttemptFailed, AttemptOutOfMemory, AttemptTimeout, AttemptLost,
+	} {
+		m.attempts[outcome] = attempts.WithLabelValues(string(outcome))
 	}
 	for phase, status := range statusLabel {
 		m.finished[phase] = finished.WithLabelValues(status)
@@ -56,8 +91,20 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 		m.reasons.WithLabelValues(reason)
 	}
 	reg.MustRegister(appInfo("Controller manager"), finished, m.reasons, m.duration, m.inputSize, m.outputSize,
+		m.queueWait, m.estimateError, attempts,
 		&queueCollector{depth: depth})
 	return m
+}
+
+// Admitted observes one job that left the queue.
+func (m *Manager) Admitted(waited, estimateError time.Duration) {
+	m.queueWait.Observe(waited.Seconds())
+	m.estimateError.Observe(estimateError.Seconds())
+}
+
+// Attempt counts one attempt that ended. Call it after the write that says so succeeded.
+func (m *Manager) Attempt(outcome AttemptOutcome) {
+	m.attempts[outcome].Inc()
 }
 
 // Finished counts one job that reached a final phase. Call it once per job, after the write of that phase succeeded.
@@ -86,6 +133,8 @@ var (
 		"Number of jobs currently being processed", nil, nil)
 	pendingDesc = prometheus.NewDesc("processing_jobs_pending",
 		"Number of jobs waiting in queue", nil, nil)
+	waitingDesc = prometheus.NewDesc("bricklayers_jobs_waiting",
+		"Number of jobs waiting in queue by reason", []string{"reason"}, nil)
 )
 
 type queueCollector struct {
@@ -95,6 +144,7 @@ type queueCollector struct {
 func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- activeDesc
 	ch <- pendingDesc
+	ch <- waitingDesc
 }
 
 func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
@@ -104,4 +154,7 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(activeDesc, prometheus.GaugeValue, float64(depth.Active))
 	ch <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(depth.Pending))
+	for _, reason := range queue.Reasons {
+		ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(depth.Waiting[reason]), reason)
+	}
 }

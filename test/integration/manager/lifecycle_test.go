@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
-	"bricklayers.dev/bricklayers/controllers"
 	"bricklayers.dev/bricklayers/internal/childname"
+	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/test/controlplane"
 )
 
@@ -265,7 +265,7 @@ func (f *fixture) setSuspend(name string, suspend bool) {
 func TestLimitHoldsJobsBackWithoutWritingToThem(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.limits = controllers.Limits{MaxActive: 1}
+	f.limits = queue.Limits{MaxActive: 1}
 	f.startManager()
 	f.processor()
 	first := f.job("first")
@@ -354,4 +354,79 @@ func TestRestartDoesNotCountHistory(t *testing.T) {
 	f.job("next")
 	f.untilPhase("next", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
 	f.expectMetric(0, "processing_jobs_total", "status", "error")
+}
+
+// TestLeftToKueue holds the manager against Kueue's contract for batch/v1 Jobs, with the test in Kueue's place.
+func TestLeftToKueue(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.limits = queue.Limits{MaxActive: 1}
+	f.startManager()
+	f.processor()
+	f.job("ours") // takes the only place
+	job := &v1alpha1.ProcessingJob{
+		ObjectMeta: metav1.ObjectMeta{Name: "theirs", Labels: map[string]string{
+			queue.KueueLabel: "lots", "kueue.x-k8s.io/priority-class": "high", "other": "label",
+		}},
+		Spec: v1alpha1.ProcessingJobSpec{Processor: "brick", ManagedBy: ptr.To("kubernetes.io/job-controller"),
+			Input: v1alpha1.Input{ConfigMap: &v1alpha1.ConfigMapInput{Name: "prints", Key: "part.gcode"}}},
+	}
+	f.create(job)
+	f.untilPhase("theirs", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
+	child := f.child(job, 1)
+	if !ptr.Deref(child.Spec.Suspend, false) || child.Labels[queue.KueueLabel] != "lots" ||
+		child.Labels["kueue.x-k8s.io/priority-class"] != "high" || child.Labels["other"] != "" ||
+		ptr.Deref(child.Spec.ManagedBy, "") != "kubernetes.io/job-controller" {
+		t.Errorf("the Job is not as Kueue wants it: labels %v, suspend %v, managedBy %v",
+			child.Labels, child.Spec.Suspend, child.Spec.ManagedBy)
+	}
+	f.setJobSuspend(child, false) // admitted
+	pod := f.cp.Pod(t, child)
+	f.untilPhase("theirs", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.setJobSuspend(child, true) // evicted and queued again
+	f.untilPhase("theirs", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
+	f.gone(pod)
+	f.setJobSuspend(child, false)
+	again := f.cp.Pod(t, child, pod.Name)
+	running := f.untilPhase("theirs", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.commits(running)
+	f.ends(again, "store", 0, "Completed", "")
+	if done := f.untilPhase("theirs", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted); done.Status.Attempts != 1 {
+		t.Errorf("an eviction counted as an attempt: %+v", done.Status)
+	}
+}
+
+func (f *fixture) setJobSuspend(child *batchv1.Job, suspend bool) {
+	f.Helper()
+	if err := f.client.Get(f.Context(), client.ObjectKeyFromObject(child), child); err != nil {
+		f.Fatal(err)
+	}
+	before := child.DeepCopy()
+	child.Spec.Suspend = &suspend
+	if err := f.client.Patch(f.Context(), child, client.MergeFrom(before)); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func TestWaitingByReason(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.limits = queue.Limits{MaxActive: 1}
+	f.startManager()
+	f.processor()
+	first := f.job("first")
+	f.untilPhase("first", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.job("second")
+	f.job("third", func(s *v1alpha1.ProcessingJobSpec) { s.Processor = "nosuch" })
+	controlplane.Eventually(t, "both to be seen waiting", func(context.Context) (bool, error) {
+		return f.metric("processing_jobs_pending") == 2, nil
+	})
+	f.expectMetric(1, "bricklayers_jobs_waiting", "reason", v1alpha1.ReasonInstallationLimit)
+	f.expectMetric(1, "bricklayers_jobs_waiting", "reason", v1alpha1.ReasonProcessorNotFound)
+	f.ends(f.cp.Pod(t, f.child(first, 1)), "process", 65, "Error", "")
+	f.untilPhase("second", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	controlplane.Eventually(t, "the attempt to be counted", func(context.Context) (bool, error) {
+		return f.metric("bricklayers_attempts_total", "outcome", "input_rejected") == 1, nil
+	})
+	f.expectMetric(2, "bricklayers_queue_estimate_error_seconds")
 }

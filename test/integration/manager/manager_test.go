@@ -27,6 +27,7 @@ import (
 	"bricklayers.dev/bricklayers/controllers"
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/test/controlplane"
 )
 
@@ -44,7 +45,7 @@ type fixture struct {
 	client    client.Client
 	namespace string
 	registry  *prometheus.Registry
-	limits    controllers.Limits
+	limits    queue.Limits
 	// wrapClient stands between the manager and the API server.
 	wrapClient func(client.Client) client.Client
 }

@@ -158,6 +158,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: input
       type:
         namedType: dev.bricklayers.bricklayers.api.v1alpha1.Input
+    - name: managedBy
+      type:
+        scalar: string
     - name: parameters
       type:
         map:

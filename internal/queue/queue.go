@@ -1,40 +1,43 @@
-package controllers
+// Package queue decides which waiting job starts next, and can say of each why it waits, how many are ahead of it and how
+// long that may take. The manager admits by it; the gateway holds one too, fed from its own cache, to answer those who ask.
+package queue
 
 import (
 	"container/heap"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
-	"bricklayers.dev/bricklayers/internal/metrics"
 )
 
-// Queue decides which waiting job starts next. It holds no state of its own that matters: everything in it is derived
-// from the ProcessingJobs and Jobs in the cache, so that a restart rebuilds it and nothing is ever written to a waiting
-// job to keep its place.
+// Queue holds no state of its own that matters: everything in it is derived from the ProcessingJobs, Processors and Jobs
+// in the cache, so that a restart rebuilds it and nothing is ever written to a waiting job to keep its place.
 //
 // Order: the highest priority; within it the namespace that was served longest ago; within it the oldest job. A job whose
 // Processor or namespace is at its limit does not hold up the others. Jobs that are alike in all this wait in one line,
 // and only the heads of lines are compared: the cost of an admission grows with the number of lines, never of jobs.
 type Queue struct {
 	limits Limits
+	clock  clock.PassiveClock
 
 	mu     sync.Mutex
-	jobs   map[types.UID]*queuedJob
+	jobs   map[types.UID]*entry
 	lines  map[lineKey]*line
 	live   map[types.UID]bool // owners of a Job that is neither finished nor suspended
 	served map[string]uint64  // namespace → turn in which it was last served
 	turn   uint64
 
 	active       int
+	waiting      int
 	byNamespace  map[string]int
 	byProcessor  map[processorKey]int
 	processorMax map[processorKey]int // Processors with a maxActive
 	known        map[processorKey]bool
+	durations    durations
 }
 
 // Limits on admitted jobs. Zero means no limit.
@@ -58,20 +61,24 @@ const (
 	running                  // admitted, as its status or its Job shows
 )
 
-type queuedJob struct {
+type entry struct {
 	key     types.NamespacedName
 	uid     types.UID
 	created time.Time
 	line    lineKey
 	state   jobState
 	index   int // position in its line's heap, while waiting
+
+	since    time.Time // when it began to wait, as this process saw it
+	estimate time.Duration
 }
 
-// NewQueue returns an empty queue.
-func NewQueue(limits Limits) *Queue {
+// New returns an empty queue.
+func New(limits Limits, c clock.PassiveClock) *Queue {
 	return &Queue{
 		limits:       limits,
-		jobs:         map[types.UID]*queuedJob{},
+		clock:        c,
+		jobs:         map[types.UID]*entry{},
 		lines:        map[lineKey]*line{},
 		live:         map[types.UID]bool{},
 		served:       map[string]uint64{},
@@ -79,6 +86,7 @@ func NewQueue(limits Limits) *Queue {
 		byProcessor:  map[processorKey]int{},
 		processorMax: map[processorKey]int{},
 		known:        map[processorKey]bool{},
+		durations:    durations{},
 	}
 }
 
@@ -88,33 +96,39 @@ func (q *Queue) Observe(job *v1alpha1.ProcessingJob) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	old := q.jobs[job.UID]
-	if job.Status.Phase.Finished() || job.DeletionTimestamp != nil {
+	state := waiting
+	switch {
+	case job.Status.Phase.Finished() || job.DeletionTimestamp != nil || KueueManaged(job):
+		q.durations.learn(job)
 		q.drop(old)
 		return
-	}
-	entry := &queuedJob{
-		key:     types.NamespacedName{Namespace: job.Namespace, Name: job.Name},
-		uid:     job.UID,
-		created: job.CreationTimestamp.Time,
-		line:    lineKey{priority: priorityOf(job), processor: processorKey{job.Namespace, job.Spec.Processor}},
-		state:   waiting,
-	}
-	switch {
 	case job.Status.Phase == v1alpha1.PhaseRunning:
-		entry.state = running
-	case suspended(job):
+		state = running
+	case Suspended(job):
 		q.drop(old)
 		return
 	case old != nil && old.state == reserved:
 		return
 	case q.live[job.UID]:
-		entry.state = reserved
+		state = reserved
 	}
-	if old != nil && old.state == entry.state && old.line == entry.line {
+	key := lineKey{priority: Priority(job), processor: processorKey{job.Namespace, job.Spec.Processor}}
+	if old != nil && old.state == state && old.line == key {
 		return
 	}
 	q.drop(old)
-	q.add(entry)
+	e := &entry{
+		key:     types.NamespacedName{Namespace: job.Namespace, Name: job.Name},
+		uid:     job.UID,
+		created: job.CreationTimestamp.Time,
+		line:    key,
+		state:   state,
+		since:   q.clock.Now(),
+	}
+	if state == waiting {
+		e.estimate = q.estimate(key, q.waiting)
+	}
+	q.add(e)
 }
 
 // ObserveChild takes in whether a job has a Job that is neither finished nor suspended. A waiting job that has one counts
@@ -128,9 +142,7 @@ func (q *Queue) ObserveChild(owner types.UID, live bool) {
 	}
 	q.live[owner] = true
 	if job := q.jobs[owner]; job != nil && job.state == waiting {
-		q.drop(job)
-		job.state = reserved
-		q.add(job)
+		q.move(job, reserved)
 	}
 }
 
@@ -173,21 +185,26 @@ func (q *Queue) Admitted(uid types.UID) bool {
 func (q *Queue) Release(uid types.UID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	job := q.jobs[uid]
-	if job == nil || job.state != reserved {
-		return
+	if job := q.jobs[uid]; job != nil && job.state == reserved {
+		q.move(job, waiting)
 	}
-	q.drop(job)
-	job.state = waiting
-	q.add(job)
 }
 
-// Next admits the job that should start now and returns it, or false when none may.
-func (q *Queue) Next() (types.NamespacedName, bool) {
+// Admission is a job that may start.
+type Admission struct {
+	Key types.NamespacedName
+	// Waited is how long the job was in the queue, as far as this process saw it.
+	Waited time.Duration
+	// EstimateError is how far Waited is from what was estimated when the job came.
+	EstimateError time.Duration
+}
+
+// Next admits the job that should start now, or says false when none may.
+func (q *Queue) Next() (Admission, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.limits.MaxActive > 0 && q.active >= q.limits.MaxActive {
-		return types.NamespacedName{}, false
+	if q.full() {
+		return Admission{}, false
 	}
 	var best *line
 	for _, l := range q.lines {
@@ -196,47 +213,29 @@ func (q *Queue) Next() (types.NamespacedName, bool) {
 		}
 	}
 	if best == nil {
-		return types.NamespacedName{}, false
+		return Admission{}, false
 	}
 	job := best.jobs[0]
-	q.drop(job)
-	job.state = reserved
-	q.add(job)
+	q.move(job, reserved)
 	q.turn++
 	q.served[job.key.Namespace] = q.turn
-	return job.key, true
+	waited := q.clock.Since(job.since)
+	return Admission{Key: job.key, Waited: waited, EstimateError: (waited - job.estimate).Abs()}, true
 }
 
-// WaitingReason says why a job is not admitted, with a sentence.
-func (q *Queue) WaitingReason(job *v1alpha1.ProcessingJob) (reason, message string) {
+// Depth is how many jobs are admitted and how many wait. Suspended jobs and those left to Kueue are neither.
+func (q *Queue) Depth() (active, waiting int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := lineKey{processor: processorKey{job.Namespace, job.Spec.Processor}}
-	switch {
-	case suspended(job):
-		return v1alpha1.ReasonSuspended, "spec.suspend is true"
-	case !q.known[key.processor]:
-		return v1alpha1.ReasonProcessorNotFound, "there is no Processor " + job.Spec.Processor +
-			" in this namespace; the job starts when there is"
-	case q.processorFull(key.processor):
-		return v1alpha1.ReasonProcessorLimit, "as many jobs of this Processor run as its limits.maxActive allows"
-	case q.namespaceFull(job.Namespace):
-		return v1alpha1.ReasonNamespaceLimit, "as many jobs of this namespace run as the installation allows"
-	case q.limits.MaxActive > 0 && q.active >= q.limits.MaxActive:
-		return v1alpha1.ReasonInstallationLimit, "as many jobs run as the installation allows"
-	}
-	return v1alpha1.ReasonQueued, ""
-}
-
-// Depth counts admitted and waiting jobs.
-func (q *Queue) Depth() metrics.QueueDepth {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return metrics.QueueDepth{Active: q.active, Pending: len(q.jobs) - q.active}
+	return q.active, q.waiting
 }
 
 func (q *Queue) open(key lineKey) bool {
 	return q.known[key.processor] && !q.processorFull(key.processor) && !q.namespaceFull(key.processor.namespace)
+}
+
+func (q *Queue) full() bool {
+	return q.limits.MaxActive > 0 && q.active >= q.limits.MaxActive
 }
 
 func (q *Queue) processorFull(key processorKey) bool {
@@ -256,10 +255,16 @@ func (q *Queue) before(a, b *line) bool {
 	if sa, sb := q.served[a.key.processor.namespace], q.served[b.key.processor.namespace]; sa != sb {
 		return sa < sb
 	}
-	return olderJob(a.jobs[0], b.jobs[0])
+	return older(a.jobs[0], b.jobs[0])
 }
 
-func (q *Queue) add(job *queuedJob) {
+func (q *Queue) move(job *entry, to jobState) {
+	q.drop(job)
+	job.state = to
+	q.add(job)
+}
+
+func (q *Queue) add(job *entry) {
 	q.jobs[job.uid] = job
 	if job.state == waiting {
 		l := q.lines[job.line]
@@ -268,6 +273,7 @@ func (q *Queue) add(job *queuedJob) {
 			q.lines[job.line] = l
 		}
 		heap.Push(l, job)
+		q.waiting++
 		return
 	}
 	q.active++
@@ -275,7 +281,7 @@ func (q *Queue) add(job *queuedJob) {
 	q.byProcessor[job.line.processor]++
 }
 
-func (q *Queue) drop(job *queuedJob) {
+func (q *Queue) drop(job *entry) {
 	if job == nil {
 		return
 	}
@@ -286,6 +292,7 @@ func (q *Queue) drop(job *queuedJob) {
 		if l.Len() == 0 {
 			delete(q.lines, job.line)
 		}
+		q.waiting--
 		return
 	}
 	q.active--
@@ -299,47 +306,14 @@ func decrement[K comparable](counts map[K]int, key K) {
 	}
 }
 
-// line is a heap of waiting jobs that differ in age only; the oldest is jobs[0].
-type line struct {
-	key  lineKey
-	jobs []*queuedJob
-}
+// Priority of a job; 0 when it names none.
+func Priority(job *v1alpha1.ProcessingJob) int32 { return ptr.Deref(job.Spec.Priority, 0) }
 
-func (l *line) Len() int           { return len(l.jobs) }
-func (l *line) Less(i, j int) bool { return olderJob(l.jobs[i], l.jobs[j]) }
-func (l *line) Swap(i, j int) {
-	l.jobs[i], l.jobs[j] = l.jobs[j], l.jobs[i]
-	l.jobs[i].index, l.jobs[j].index = i, j
-}
+// Suspended tells whether a job is kept from running by its owner.
+func Suspended(job *v1alpha1.ProcessingJob) bool { return ptr.Deref(job.Spec.Suspend, false) }
 
-func (l *line) Push(x any) {
-	job := x.(*queuedJob)
-	job.index = len(l.jobs)
-	l.jobs = append(l.jobs, job)
-}
+// KueueLabel names the Kueue LocalQueue that a job is left to.
+const KueueLabel = "kueue.x-k8s.io/queue-name"
 
-func (l *line) Pop() any {
-	last := len(l.jobs) - 1
-	job := l.jobs[last]
-	l.jobs = slices.Delete(l.jobs, last, last+1)
-	return job
-}
-
-// olderJob orders by creation, which has whole seconds, then by name, so that the order is total.
-func olderJob(a, b *queuedJob) bool {
-	if !a.created.Equal(b.created) {
-		return a.created.Before(b.created)
-	}
-	return strings.Compare(a.key.Name, b.key.Name) < 0
-}
-
-func priorityOf(job *v1alpha1.ProcessingJob) int32 {
-	if job.Spec.Priority == nil {
-		return 0
-	}
-	return *job.Spec.Priority
-}
-
-func suspended(job *v1alpha1.ProcessingJob) bool {
-	return job.Spec.Suspend != nil && *job.Spec.Suspend
-}
+// KueueManaged tells whether a job is admitted by Kueue and not here.
+func KueueManaged(job *v1alpha1.ProcessingJob) bool { return job.Labels[KueueLabel] != "" }

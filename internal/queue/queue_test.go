@@ -1,4 +1,4 @@
-package controllers
+package queue
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 	"pgregory.net/rapid"
 
@@ -37,8 +39,8 @@ func brickIn(namespace string, maxActive *int32) *v1alpha1.Processor {
 // admitAll takes jobs out of the queue until none may start.
 func admitAll(q *Queue) []string {
 	var names []string
-	for key, ok := q.Next(); ok; key, ok = q.Next() {
-		names = append(names, key.Namespace+"/"+key.Name)
+	for a, ok := q.Next(); ok; a, ok = q.Next() {
+		names = append(names, a.Key.String())
 	}
 	return names
 }
@@ -51,7 +53,7 @@ func expectOrder(t *testing.T, got []string, want ...string) {
 }
 
 func TestQueueOrder(t *testing.T) {
-	q := NewQueue(Limits{})
+	q := New(Limits{}, clock.RealClock{})
 	q.ObserveProcessor(brickIn("a", nil))
 	q.ObserveProcessor(brickIn("b", nil))
 	for _, job := range []*v1alpha1.ProcessingJob{
@@ -65,7 +67,7 @@ func TestQueueOrder(t *testing.T) {
 }
 
 func TestQueueLimits(t *testing.T) {
-	q := NewQueue(Limits{MaxActive: 3, MaxActivePerNamespace: 2})
+	q := New(Limits{MaxActive: 3, MaxActivePerNamespace: 2}, clock.RealClock{})
 	q.ObserveProcessor(brickIn("a", ptr.To[int32](1)))
 	q.ObserveProcessor(brickIn("b", nil))
 	for age := range 4 {
@@ -81,7 +83,7 @@ func TestQueueLimits(t *testing.T) {
 		{waitingJob("b", "j0", 0, 0), v1alpha1.ReasonNamespaceLimit},
 		{waitingJob("c", "j0", 0, 0), v1alpha1.ReasonProcessorNotFound},
 	} {
-		if got, _ := q.WaitingReason(c.job); got != c.want {
+		if got := q.Explain(c.job).Reason; got != c.want {
 			t.Errorf("%s/%s waits for %s, want %s", c.job.Namespace, c.job.Name, got, c.want)
 		}
 	}
@@ -90,7 +92,7 @@ func TestQueueLimits(t *testing.T) {
 }
 
 func TestQueueWaitsForProcessor(t *testing.T) {
-	q := NewQueue(Limits{})
+	q := New(Limits{}, clock.RealClock{})
 	q.Observe(waitingJob("a", "j", 0, 0))
 	expectOrder(t, admitAll(q))
 	q.ObserveProcessor(brickIn("a", nil))
@@ -98,7 +100,7 @@ func TestQueueWaitsForProcessor(t *testing.T) {
 }
 
 func TestQueueSuspendAndResume(t *testing.T) {
-	q := NewQueue(Limits{})
+	q := New(Limits{}, clock.RealClock{})
 	q.ObserveProcessor(brickIn("a", nil))
 	job := waitingJob("a", "j", 0, 0)
 	job.Spec.Suspend = ptr.To(true)
@@ -112,8 +114,8 @@ func TestQueueSuspendAndResume(t *testing.T) {
 	q.Observe(job)
 	job.Spec.Suspend, job.Status.Phase = ptr.To(true), v1alpha1.PhasePending
 	q.Observe(job)
-	if depth := q.Depth(); depth.Active != 0 || depth.Pending != 0 {
-		t.Errorf("a suspended job counts: %+v", depth)
+	if active, waiting := q.Depth(); active != 0 || waiting != 0 {
+		t.Errorf("a suspended job counts: %d active, %d waiting", active, waiting)
 	}
 	job.Spec.Suspend = nil
 	q.Observe(job)
@@ -121,7 +123,7 @@ func TestQueueSuspendAndResume(t *testing.T) {
 }
 
 func TestQueueRebuildsAfterRestart(t *testing.T) {
-	q := NewQueue(Limits{MaxActive: 1})
+	q := New(Limits{MaxActive: 1}, clock.RealClock{})
 	q.ObserveProcessor(brickIn("a", nil))
 	// Its Job exists, but the manager was stopped before the status said so. The Job's watch came first.
 	q.ObserveChild("a/begun", true)
@@ -138,7 +140,7 @@ func TestQueueRebuildsAfterRestart(t *testing.T) {
 
 // TestQueueStaleEventDoesNotUndoAdmission: the cache still shows Pending while the admission is being written.
 func TestQueueStaleEventDoesNotUndoAdmission(t *testing.T) {
-	q := NewQueue(Limits{})
+	q := New(Limits{}, clock.RealClock{})
 	q.ObserveProcessor(brickIn("a", nil))
 	job := waitingJob("a", "j", 0, 0)
 	q.Observe(job)
@@ -147,11 +149,77 @@ func TestQueueStaleEventDoesNotUndoAdmission(t *testing.T) {
 	expectOrder(t, admitAll(q))
 }
 
+func TestPositionIsTheOrderOfAdmission(t *testing.T) {
+	q := New(Limits{}, clock.RealClock{})
+	jobs := map[string]*v1alpha1.ProcessingJob{}
+	for _, ns := range []string{"a", "b"} {
+		q.ObserveProcessor(brickIn(ns, nil))
+		for age := range 3 {
+			job := waitingJob(ns, fmt.Sprintf("j%d", age), age*2, int32(age%2))
+			jobs[job.Namespace+"/"+job.Name] = job
+			q.Observe(job)
+		}
+	}
+	positions := map[string]int{}
+	for name, job := range jobs {
+		positions[name] = q.Explain(job).Position
+	}
+	for i, name := range admitAll(q) {
+		// Which of two namespaces comes first that were never served depends on their jobs' age alone.
+		if got := positions[name]; got > i || got < i-1 {
+			t.Errorf("%s was said to be at %d and started as %d", name, got, i)
+		}
+	}
+}
+
+func TestEstimateAndItsError(t *testing.T) {
+	now := testingclock.NewFakePassiveClock(epoch)
+	q := New(Limits{MaxActive: 2}, now)
+	q.ObserveProcessor(brickIn("a", nil))
+	done := waitingJob("a", "done", 0, 0)
+	done.Status = v1alpha1.ProcessingJobStatus{
+		Phase: v1alpha1.PhaseCompleted, StartTime: ptr.To(metav1.NewTime(epoch)),
+		CompletionTime: ptr.To(metav1.NewTime(epoch.Add(10 * time.Second))),
+	}
+	q.Observe(done)
+	for i := range 4 {
+		q.Observe(waitingJob("a", fmt.Sprint(i), 9-i, 0))
+	}
+	expectOrder(t, admitAll(q), "a/0", "a/1")
+	last := waitingJob("a", "3", 6, 0)
+	if w := q.Explain(last); w.Position != 1 || w.Estimate != 10*time.Second || w.Reason != v1alpha1.ReasonInstallationLimit {
+		t.Errorf("explained as %+v", w)
+	}
+	if counts := q.Waiting(); counts[v1alpha1.ReasonInstallationLimit] != 2 {
+		t.Errorf("waiting by reason: %v", counts)
+	}
+	now.SetTime(epoch.Add(7 * time.Second))
+	q.Forget("a/0")
+	// It came as the third with two places: (2+1)·10 s/2 = 15 s were estimated, and it took 7.
+	if a, ok := q.Next(); !ok || a.Waited != 7*time.Second || a.EstimateError != 8*time.Second {
+		t.Errorf("admitted %+v", a)
+	}
+}
+
+func TestKueueJobsDoNotCount(t *testing.T) {
+	q := New(Limits{MaxActive: 1}, clock.RealClock{})
+	q.ObserveProcessor(brickIn("a", nil))
+	theirs := waitingJob("a", "theirs", 9, 0)
+	theirs.Labels = map[string]string{KueueLabel: "lots"}
+	theirs.Status.Phase = v1alpha1.PhaseRunning
+	q.Observe(theirs)
+	q.Observe(waitingJob("a", "ours", 0, 0))
+	expectOrder(t, admitAll(q), "a/ours")
+	if w := q.Explain(theirs); w.Reason != v1alpha1.ReasonKueue {
+		t.Errorf("explained as %+v", w)
+	}
+}
+
 // TestQueueAgainstModel drives random events and compares with a model that counts from scratch.
 func TestQueueAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limits := Limits{MaxActive: rapid.IntRange(0, 4).Draw(t, "max"), MaxActivePerNamespace: rapid.IntRange(0, 3).Draw(t, "nsMax")}
-		q := NewQueue(limits)
+		q := New(limits, clock.RealClock{})
 		namespaces := []string{"a", "b", "c"}
 		for _, ns := range namespaces {
 			q.ObserveProcessor(brickIn(ns, ptr.To(rapid.Int32Range(1, 4).Draw(t, "procMax"))))
@@ -172,16 +240,17 @@ func TestQueueAgainstModel(t *testing.T) {
 				}
 			},
 			"admit": func(t *rapid.T) {
-				key, ok := q.Next()
+				admission, ok := q.Next()
 				if !ok {
 					return
 				}
+				key := admission.Key
 				uid := types.UID(key.String())
 				if active[uid] {
 					t.Fatalf("%s admitted twice", key)
 				}
 				for _, other := range jobs {
-					if !active[other.UID] && !other.Status.Phase.Finished() && other.Namespace == key.Namespace && priorityOf(other) > priorityOf(jobs[uid]) {
+					if !active[other.UID] && !other.Status.Phase.Finished() && other.Namespace == key.Namespace && Priority(other) > Priority(jobs[uid]) {
 						t.Fatalf("%s admitted before the more urgent %s", key, other.Name)
 					}
 				}
@@ -207,12 +276,12 @@ func TestQueueAgainstModel(t *testing.T) {
 						open++
 					}
 				}
-				depth := q.Depth()
-				if depth.Active != len(active) || depth.Pending != open-len(active) {
-					t.Fatalf("queue counts %+v, model %d active of %d", depth, len(active), open)
+				admitted, waiting := q.Depth()
+				if admitted != len(active) || waiting != open-len(active) {
+					t.Fatalf("queue counts %d and %d, model %d active of %d", admitted, waiting, len(active), open)
 				}
-				if limits.MaxActive > 0 && depth.Active > limits.MaxActive {
-					t.Fatalf("%d active, limit %d", depth.Active, limits.MaxActive)
+				if limits.MaxActive > 0 && admitted > limits.MaxActive {
+					t.Fatalf("%d active, limit %d", admitted, limits.MaxActive)
 				}
 			},
 		})
