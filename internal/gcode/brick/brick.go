@@ -81,12 +81,12 @@ type pipeline struct {
 var errQuit = errors.New("assembler gave up")
 
 func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
-	order := make(chan *layer, p.opt.Workers+1)
-	const inHand = 6 // what scanner and assembler hold besides those that wait
+	order := make(chan *layer, p.opt.Workers)
+	const inHand = 5 // what scanner and assembler hold besides those that wait
 	for range cap(order) + inHand {
 		p.give(&layer{done: make(chan struct{}, 1)})
 	}
-	work := make(chan *layer, p.opt.Workers+1)
+	work := make(chan *layer, p.opt.Workers)
 	p.scan = newScanner(r, p.opt.Force, p.take, func(l *layer) error {
 		select {
 		case order <- l:

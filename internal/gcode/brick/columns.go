@@ -178,6 +178,9 @@ func (b *columnBuilder) decide(l *layer, p *loop, below, next *layer) {
 	case !near(p.plane, l.floor):
 		p.hold = holdPlane
 		return
+	case p.cells.len() == 0:
+		p.hold = holdTooBig
+		return
 	}
 	stands := standsOn(l, p, below)
 	p.rise = uint8(min(stands+1, 2))

@@ -34,7 +34,10 @@ type grid struct {
 }
 
 // A tile holds for each of its cells the loop that covers it, plus 1.
-type tile [tileSide * tileSide]int32
+type tile [tileSide * tileSide]uint16
+
+// maxCovering is how many loops of a layer can have a footprint. Those beyond it lie flat.
+const maxCovering = 1<<16 - 1
 
 // clear makes g an empty grid for the given box.
 func (g *grid) clear(b box) {
@@ -59,10 +62,10 @@ func (g *grid) set(column, row, loop int32) bool {
 		g.lastAt, g.last = at, g.tile(at)
 	}
 	square := &g.last[row&tileMask<<tileBits|column&tileMask]
-	if *square == loop+1 {
+	if *square == uint16(loop+1) {
 		return false
 	}
-	*square = loop + 1
+	*square = uint16(loop + 1)
 	return true
 }
 
@@ -98,7 +101,7 @@ func (g *grid) get(c cell) int32 {
 	if g.last == nil {
 		return -1
 	}
-	return g.last[row&tileMask<<tileBits|column&tileMask] - 1
+	return int32(g.last[row&tileMask<<tileBits|column&tileMask]) - 1
 }
 
 // coverCells fills l.grid and the footprints of its inner loops.
@@ -120,7 +123,7 @@ func (l *layer) coverCells() {
 	l.grid.clear(all)
 	for i := range l.loops {
 		p := &l.loops[i]
-		if !p.inner() {
+		if !p.inner() || i >= maxCovering {
 			continue
 		}
 		p.cells.from = int32(len(l.cells))

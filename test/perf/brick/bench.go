@@ -35,7 +35,7 @@ func (b *bencher) build() error {
 
 // speed measures a generated print and returns the most memory brick took for it, in KB.
 func (b *bencher) speed(name string, megabytes int, dialect string) (rss int64, err error) {
-	o, err := prints.Sized(prints.Options{Dialect: dialect, Scene: "bushing"}, int64(megabytes)<<20)
+	o, err := tall(dialect, int64(megabytes)<<20)
 	if err != nil {
 		return 0, err
 	}
@@ -56,6 +56,26 @@ func (b *bencher) speed(name string, megabytes int, dialect string) (rss int64, 
 	}
 	defer os.Remove(path)
 	return b.compare(name, path)
+}
+
+// tall returns a print of about so many bytes whose layers are all alike, however many that takes: what is measured is
+// whether memory grows with the length of a file.
+func tall(dialect string, size int64) (prints.Options, error) {
+	o := prints.Options{Dialect: dialect, Scene: "bushing", Layers: 100, Height: 0.1} // no more than 2 m high
+	var count counter
+	if err := prints.Write(&count, o, nil); err != nil {
+		return o, err
+	}
+	o.Layers = int(100 * size / int64(count))
+	return o, nil
+}
+
+// counter counts the bytes that are written to it.
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }
 
 // compare measures brick and the plain program on the file at path, on two cores and on one.

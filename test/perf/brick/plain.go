@@ -43,6 +43,9 @@ func plain(in, out string) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := dst.Sync(); err != nil { // so does brick, and a disk is not what is compared
+		return err
+	}
 	return dst.Close()
 }
 
