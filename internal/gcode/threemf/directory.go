@@ -71,7 +71,7 @@ func (s *scanner) end(start int64) error {
 	}
 	end := parseEnd(b)
 	if wide != nil {
-		if err := end.widen(wide); err != nil {
+		if err := end.widen(wide, directoryEnd); err != nil {
 			return err
 		}
 	}

@@ -166,6 +166,22 @@ func TestEndOfArchive(t *testing.T) {
 	}
 }
 
+func TestWideRecordAndItsLocator(t *testing.T) {
+	a := &zipArchive{t: t, wideEnd: func(*uint64, *uint64, *uint64) {}}
+	a.add(plateEntry())
+	archive := a.close()
+	record := bytes.Index(archive, []byte("PK\x06\x06"))
+	for name, at := range map[string]int{"its size": 4, "locator's signature": 58, "locator's offset": 64} {
+		bad := bytes.Clone(archive)
+		bad[record+at]++
+		t.Run(name, func(t *testing.T) {
+			if _, _, err := scan(bytes.NewReader(bad), 1<<20); reasonOf(err) != ReasonBad {
+				t.Errorf("scanning: %v", err)
+			}
+		})
+	}
+}
+
 func TestTooManyEntries(t *testing.T) {
 	entries := []zipEntry{plateEntry()}
 	for i := range maxEntries - 1 {

@@ -68,13 +68,15 @@ func checkEnd(r io.ReaderAt, size int64) error {
 		return &Error{reason: ReasonBad, detail: "the end of the archive is missing: upload it again"}
 	}
 	end := parseEnd(tail[at:])
+	directoryEnd := size - int64(len(tail)-at)
 	if at >= end64Size+locator64Size && bytes.HasPrefix(tail[at-locator64Size:], []byte(sigLocator64)) {
 		at -= end64Size + locator64Size
-		if err := end.widen(tail[at:]); err != nil {
+		directoryEnd -= end64Size + locator64Size
+		if err := end.widen(tail[at:], directoryEnd); err != nil {
 			return err
 		}
 	}
-	return end.check(size - int64(len(tail)-at))
+	return end.check(directoryEnd)
 }
 
 // endRecord is the end of the central directory.
@@ -93,20 +95,24 @@ func parseEnd(b []byte) endRecord {
 	}
 }
 
-// widen takes the wide record that some slicers put before the other one, needed or not. Both must say the same.
-func (e *endRecord) widen(b []byte) error {
+// widen takes the wide record, with its locator, that some slicers put before the other one, needed or not. Both must
+// say the same, and the locator that the wide one is at byte offset.
+func (e *endRecord) widen(b []byte, offset int64) error {
+	const bodySize = end64Size - 12 // what follows its own size field
+	locator := b[end64Size:]
 	wide := endRecord{
 		entries: int64(binary.LittleEndian.Uint64(b[32:])),
 		size:    int64(binary.LittleEndian.Uint64(b[40:])),
 		offset:  int64(binary.LittleEndian.Uint64(b[48:])),
 		comment: e.comment,
 	}
-	same := bytes.HasPrefix(b, []byte(sigEnd64)) &&
+	same := bytes.HasPrefix(b, []byte(sigEnd64)) && binary.LittleEndian.Uint64(b[4:]) == bodySize &&
+		bytes.HasPrefix(locator, []byte(sigLocator64)) && int64(binary.LittleEndian.Uint64(locator[8:])) == offset &&
 		(e.entries == wide.entries || e.entries == math.MaxUint16) &&
 		(e.size == wide.size || e.size == math.MaxUint32) &&
 		(e.offset == wide.offset || e.offset == math.MaxUint32)
 	if !same {
-		return &Error{reason: ReasonBad, detail: "the two records at the end of the archive differ"}
+		return &Error{reason: ReasonBad, detail: "the records at the end of the archive contradict each other"}
 	}
 	*e = wide
 	return nil
