@@ -27,6 +27,7 @@ func main() {
 type options struct {
 	address, podAddress, metricsAddress string
 	bucket                              string
+	uploadMemory                        int64
 	leaderElect                         bool
 	leaseNamespace                      string
 	gateway                             gateway.Options
@@ -36,18 +37,24 @@ type options struct {
 
 func parseFlags(args []string) (*options, error) {
 	o := &options{}
-	maxUpload, maxOutput := resource.MustParse("512Mi"), resource.MustParse("2Gi")
+	maxUpload, maxOutput, memory := resource.MustParse("512Mi"), resource.MustParse("2Gi"), resource.MustParse("64Mi")
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
 	flags.StringVar(&o.address, "bind-address", ":8000", "address of the HTTP API")
 	flags.StringVar(&o.podAddress, "pod-bind-address", ":8001", "address for the pods of jobs")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "",
 		"address of /metrics; empty serves it with the HTTP API, 0 not at all")
-	flags.StringVar(&o.bucket, "bucket", "file:///var/lib/bricklayers", "address of the bucket")
+	flags.StringVar(&o.bucket, "bucket", "file:///var/lib/bricklayers",
+		"address of the bucket: file:///FOLDER, s3://NAME, gs://NAME or azblob://NAME")
+	flags.Var(quantity{&memory}, "upload-memory",
+		"memory that uploads under way may hold together; 10Mi each, and none with a file:// bucket")
 	flags.StringVar(&o.gateway.Namespace, "namespace", defaultNamespace(), "namespace of the jobs that uploads make")
 	flags.StringVar(&o.gateway.DefaultProcessor, "default-processor", "brick", "Processor of an upload that names none")
 	flags.Var(quantity{&maxUpload}, "max-upload-size", "largest upload")
 	flags.Var(quantity{&maxOutput}, "max-output-size", "largest output file of a job")
 	flags.DurationVar(&o.gateway.UploadTimeout, "upload-timeout", time.Hour, "how long one upload may take")
+	flags.BoolVar(&o.gateway.RedirectDownloads, "redirect-downloads", true,
+		"send downloads to a signed address of the bucket, where it has such")
+	flags.BoolVar(&o.gateway.RedirectPods, "redirect-pods", true, "the same for the pods of jobs")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several gateways sweep the bucket")
 	flags.StringVar(&o.leaseNamespace, "lease-namespace", defaultNamespace(), "namespace of the lease for that")
 	flags.DurationVar(&o.cleanup.Interval, "sweep-interval", 10*time.Minute, "pause between two sweeps of the bucket")
@@ -58,6 +65,7 @@ func parseFlags(args []string) (*options, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
+	o.uploadMemory = memory.Value()
 	o.gateway.MaxUploadSize, o.gateway.MaxOutputSize = maxUpload.Value(), maxOutput.Value()
 	return o, o.check(flags.Args())
 }

@@ -27,7 +27,7 @@ import (
 
 // serve runs both ports and the cleanup service until the context ends.
 func serve(ctx context.Context, o *options, config *rest.Config) error {
-	store, err := storage.Open(ctx, o.bucket)
+	store, err := storage.Open(ctx, o.bucket, o.uploadMemory)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ type fixture struct {
 func newFixture(t *testing.T, funcs interceptor.Funcs, jobs ...client.Object) *fixture {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := storage.Open(t.Context(), "file://"+dir)
+	store, err := storage.Open(t.Context(), "file://"+dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
@@ -21,11 +23,14 @@ func (g *Gateway) download(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
+// delivered are the statuses of a download that worked.
+var delivered = []int{http.StatusOK, http.StatusPartialContent, http.StatusTemporaryRedirect}
+
 // countDownload raises the download metrics. What is the gateway's fault or only a question is in none of them.
 func (g *Gateway) countDownload(status int, err, interrupted error) {
 	switch reasonOf(err) {
 	case "":
-		if (status == http.StatusOK || status == http.StatusPartialContent) && interrupted == nil {
+		if slices.Contains(delivered, status) && interrupted == nil {
 			g.metrics.Downloads.WithLabelValues(metrics.DownloadSuccess).Inc()
 		}
 	case reasonJobNotFound, reasonNoSuchFile:
@@ -63,19 +68,67 @@ func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	object, err := g.store.Open(r.Context(), storage.OutputKey(job.Namespace, string(job.UID), manifest.PodUID, file.Name))
+	key := storage.OutputKey(job.Namespace, string(job.UID), manifest.PodUID, file.Name)
+	err = g.send(w, r, key, file, g.RedirectDownloads)
 	if errors.Is(err, storage.ErrNotFound) {
 		return gone(job).because(err)
 	}
+	return err
+}
+
+// send sends a stored file, or to where it can be had. It returns storage.ErrNotFound when the bucket does not hold it
+// whole: half a print is worse than none.
+func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file *storage.File, redirect bool) error {
+	if redirect && r.Method == http.MethodGet { // a signed address is for one method
+		switch sent, err := g.redirect(w, r, key, file); {
+		case err != nil:
+			return err
+		case sent:
+			return nil
+		}
+	}
+	object, err := g.store.Open(r.Context(), key)
 	if err != nil {
-		return storageProblem(err)
+		return missingOrStorage(err)
 	}
 	defer object.Close()
-	if object.Size != file.Size { // cut by whatever holds the bucket; half a print is worse than none
-		return gone(job).because(errors.New("size differs from the manifest's"))
+	if object.Size != file.Size {
+		return wrongSize(key, object.Size, file.Size)
 	}
 	serve(w, r, object, file.Name, file.SHA256)
 	return nil
+}
+
+// redirect sends to an address of the bucket's, if it has such.
+func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, file *storage.File) (sent bool, err error) {
+	address, err := g.store.SignedURL(r.Context(), key)
+	if err != nil {
+		return false, storageProblem(err)
+	}
+	if address == "" {
+		return false, nil
+	}
+	size, _, err := g.store.Stat(r.Context(), key)
+	if err != nil {
+		return false, missingOrStorage(err)
+	}
+	if size != file.Size {
+		return false, wrongSize(key, size, file.Size)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, address, http.StatusTemporaryRedirect)
+	return true, nil
+}
+
+func missingOrStorage(err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	return storageProblem(err)
+}
+
+func wrongSize(key string, got, want int64) error {
+	return fmt.Errorf("%s has %d bytes instead of %d: %w", key, got, want, storage.ErrNotFound)
 }
 
 // serve sends a file with ranges and conditions. Its digest is its ETag: it says which content it is on every replica.

@@ -5,8 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -196,7 +201,8 @@ func TestMemoryIsMeasured(t *testing.T) {
 }
 
 func TestReadiness(t *testing.T) {
-	f := newFixture(t, interceptor.Funcs{})
+	dir := smallDisk(t)
+	f := newFixtureOn(t, "file://"+dir, interceptor.Funcs{})
 	if a := f.do("GET", "/readyz", nil); a.status != http.StatusOK {
 		t.Errorf("ready: %d %s", a.status, a.body)
 	}
@@ -208,7 +214,16 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("healthy: %d %s", a.status, a.body)
 	}
 	f.synced = true
-	limitFileSize(t, 1)
+	fill, err := os.Create(filepath.Join(dir, "fill"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(fill, &endless{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("filled the disk: %v", err)
+	}
+	if err := fill.Close(); err != nil {
+		t.Fatal(err)
+	}
 	f.ready.probed = f.ready.probed.Add(-probeEvery)
 	if a := f.do("GET", "/readyz", nil); a.status != 503 || a.reason() != "storage_full" {
 		t.Errorf("bucket full: %d %s", a.status, a.body)

@@ -31,6 +31,9 @@ type Options struct {
 	// UploadTimeout is how long one upload may take. The sweep's grace period must be longer, or it could take a file
 	// for left over while its job is being made.
 	UploadTimeout time.Duration
+	// Where the bucket signs addresses, clients and pods can be sent there instead of having the bytes pass through.
+	RedirectDownloads bool
+	RedirectPods      bool
 }
 
 // Gateway serves people and pods.
@@ -89,7 +92,7 @@ func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt := newRouter(g.metrics)
 	rt.handle("POST /api/v1/upload", g.upload, 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
 	rt.handle("GET /api/v1/status/{job_id}", g.status, 200, 304, 404, 500, 503)
-	rt.handle("GET /api/v1/download/{job_id}", g.download, 200, 206, 304, 404, 409, 410, 416, 500, 503)
+	rt.handle("GET /api/v1/download/{job_id}", g.download, 200, 206, 304, 307, 404, 409, 410, 416, 500, 503)
 	rt.handle("GET /healthz", healthz, 200)
 	rt.handle("GET /readyz", g.ready.serve, 200, 503)
 	if withMetrics {
@@ -108,7 +111,7 @@ func (g *Gateway) MetricsHandler() http.Handler {
 // PodHandler serves the jobs' pods.
 func (g *Gateway) PodHandler() http.Handler {
 	rt := newRouter(g.metrics)
-	rt.handle("GET /pod/v1/input", g.podInput, 200, 401, 403, 410, 500, 503)
+	rt.handle("GET /pod/v1/input", g.podInput, 200, 307, 401, 403, 410, 500, 503)
 	rt.handle("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)
 	rt.handle("POST /pod/v1/commit", g.podCommit, 200, 401, 403, 409, 500, 503)
 	return rt

@@ -44,21 +44,30 @@ type fixture struct {
 
 func newFixture(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) *fixture {
 	t.Helper()
+	dir := filepath.Join(t.TempDir(), "bucket")
+	f := newFixtureOn(t, "file://"+dir, funcs, objects...)
+	f.dir = dir
+	return f
+}
+
+// newFixtureOn is newFixture with another bucket.
+func newFixtureOn(t *testing.T, bucket string, funcs interceptor.Funcs, objects ...client.Object) *fixture {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), "bucket")
-	store, err := storage.Open(t.Context(), "file://"+dir)
+	store, err := storage.Open(t.Context(), bucket, 64<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
 	kube := fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.ProcessingJob{}).
 		WithObjects(append(objects, processor())...).WithInterceptorFuncs(funcs).Build()
-	f := &fixture{t: t, client: kube, dir: dir, synced: true}
+	f := &fixture{t: t, client: kube, synced: true}
 	f.Gateway = New(Options{
 		Namespace: namespace, DefaultProcessor: "brick", MaxUploadSize: 1 << 20, MaxOutputSize: 1 << 20, UploadTimeout: time.Minute,
+		RedirectDownloads: true, RedirectPods: true,
 	}, kube, func() bool { return f.synced }, kube, store, registry)
 	f.server = httptest.NewServer(f.Handler(true))
 	t.Cleanup(func() {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 
+	"k8s.io/utils/ptr"
+
 	"bricklayers.dev/bricklayers/internal/filename"
 	"bricklayers.dev/bricklayers/internal/podapi"
 	"bricklayers.dev/bricklayers/internal/storage"
@@ -27,17 +29,13 @@ func (g *Gateway) podInput(w http.ResponseWriter, r *http.Request) error {
 	if upload == nil {
 		return fail(http.StatusGone, reasonFileMissing, "the input of job %s is no upload", job.Name)
 	}
-	object, err := g.store.Open(r.Context(), storage.InputKey(job.Namespace, job.Name, string(upload.Name)))
+	file := &storage.File{Name: string(upload.Name), Size: ptr.Deref(upload.Size, 0), SHA256: string(upload.SHA256)}
+	err = g.send(w, r, storage.InputKey(job.Namespace, job.Name, file.Name), file, g.RedirectPods)
 	if errors.Is(err, storage.ErrNotFound) {
 		return fail(http.StatusGone, reasonFileMissing,
 			"the uploaded file %q of job %s is not in the storage; upload it again", upload.Name, job.Name).because(err)
 	}
-	if err != nil {
-		return storageProblem(err)
-	}
-	defer object.Close()
-	serve(w, r, object, string(upload.Name), string(upload.SHA256))
-	return nil
+	return err
 }
 
 // podOutput stores one output file of a pod. A repeated request takes the place of the first.

@@ -42,6 +42,7 @@ const (
 	reasonMethodNotAllowed  = "method_not_allowed"
 	reasonCrossOrigin       = "cross_origin"
 	reasonTooManyRequests   = "too_many_requests"
+	reasonTooManyUploads    = "too_many_uploads"
 	reasonStorageFull       = "storage_full"
 	reasonStorage           = "storage_unavailable"
 	reasonCluster           = "cluster_unavailable"
@@ -102,6 +103,10 @@ func storageProblem(err error) *problem {
 	if errors.Is(err, storage.ErrFull) {
 		return fail(http.StatusInsufficientStorage, reasonStorageFull,
 			"the storage is full; nothing of the file was kept, try again when there is room").because(err).after(time.Minute)
+	}
+	if errors.Is(err, storage.ErrBusy) {
+		return fail(http.StatusServiceUnavailable, reasonTooManyUploads, "too many uploads are under way; try again").
+			because(err).after(10 * time.Second)
 	}
 	return fail(http.StatusServiceUnavailable, reasonStorage,
 		"the storage does not answer as it should; try again").because(err).after(5 * time.Second)

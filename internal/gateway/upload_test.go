@@ -322,9 +322,9 @@ func TestUploadWhoseAnswerFromTheAPIServerIsLost(t *testing.T) {
 }
 
 func TestUploadIntoAFullBucket(t *testing.T) {
-	f := newFixture(t, interceptor.Funcs{})
-	f.Gateway.MaxUploadSize = 1 << 30
-	limitFileSize(t, 64<<10)
+	dir := smallDisk(t)
+	f := newFixtureOn(t, "file://"+dir, interceptor.Funcs{})
+	f.dir = dir
 	a := f.upload(part{"file", "a.gcode", print(5000)})
 	f.wantRefused(a, 507, "storage_full")
 	f.wantMetric(`uploads_total{status="failed_error"}`, "1")

@@ -42,15 +42,7 @@ func (s *Store) CommitResult(ctx context.Context, namespace, jobUID string, m *M
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.Create(ctx, ResultKey(namespace, jobUID))
-	if err != nil {
-		return nil, err
-	}
-	defer w.Abort()
-	if _, err := w.Write(content); err != nil {
-		return nil, err
-	}
-	err = w.Commit()
+	err = s.createSmall(ctx, ResultKey(namespace, jobUID), content)
 	if errors.Is(err, ErrExists) {
 		standing, readErr := s.Result(ctx, namespace, jobUID)
 		if readErr != nil {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,7 +17,7 @@ import (
 func openTemp(t *testing.T) (store *Store, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "bucket")
-	store, err := Open(t.Context(), "file://"+dir)
+	store, err := Open(t.Context(), "file://"+dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,31 +79,6 @@ func filesUnder(t *testing.T, dir string) []string {
 		t.Fatal(err)
 	}
 	return names
-}
-
-func TestAnyFileName(t *testing.T) {
-	store, _ := openTemp(t)
-	names := []string{"a.gcode", "ä ö.gcode", "a..", "100%.gcode", "a?b#c", "a__b", strings.Repeat("x", 200)}
-	for _, name := range names {
-		put(t, store, InputKey("ns", "job", name), name)
-	}
-	for _, name := range names {
-		key := InputKey("ns", "job", name)
-		if got := read(t, store, key); got != name {
-			t.Errorf("%q holds %q", name, got)
-		}
-	}
-	found := 0
-	err := store.Walk(t.Context(), func(o Listed) error {
-		found++
-		if _, _, err := store.Stat(t.Context(), o.Key); err != nil {
-			t.Errorf("listed, but: %v", err)
-		}
-		return store.Delete(t.Context(), o.Key)
-	})
-	if err != nil || found != len(names) {
-		t.Errorf("walked over %d objects, want %d: %v", found, len(names), err)
-	}
 }
 
 func TestAbortLeavesNothing(t *testing.T) {
@@ -195,34 +169,6 @@ func TestCreateIsOnce(t *testing.T) {
 	}
 }
 
-func TestReplaceTakesTheNewContent(t *testing.T) {
-	store, _ := openTemp(t)
-	key := OutputKey("ns", "uid", "pod", "a.gcode")
-	put(t, store, key, "first")
-	put(t, store, key, "second")
-	if got := read(t, store, key); got != "second" {
-		t.Errorf("content %q, want the second", got)
-	}
-}
-
-func TestCommitResult(t *testing.T) {
-	store, _ := openTemp(t)
-	if _, err := store.Result(t.Context(), "ns", "uid"); !errors.Is(err, ErrNotFound) {
-		t.Errorf("no result yet: %v, want ErrNotFound", err)
-	}
-	first := &Manifest{PodUID: "pod-1", Files: []File{{Name: "a", Size: 1, SHA256: strings.Repeat("0", 64)}}}
-	if _, err := store.CommitResult(t.Context(), "ns", "uid", first); err != nil {
-		t.Fatal(err)
-	}
-	standing, err := store.CommitResult(t.Context(), "ns", "uid", &Manifest{PodUID: "pod-2"})
-	if !errors.Is(err, ErrExists) || standing == nil || standing.PodUID != "pod-1" {
-		t.Errorf("second commit: %+v, %v; want the first and ErrExists", standing, err)
-	}
-	if got, err := store.Result(t.Context(), "ns", "uid"); err != nil || got.File("a") == nil || got.File("b") != nil {
-		t.Errorf("result: %+v, %v", got, err)
-	}
-}
-
 func TestFullBucket(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
@@ -233,7 +179,7 @@ func TestFullBucket(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	store, err := Open(t.Context(), "file://"+dir)
+	store, err := Open(t.Context(), "file://"+dir, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,8 +223,8 @@ func TestLocate(t *testing.T) {
 }
 
 func TestOpenRefusesWhatIsNoBucket(t *testing.T) {
-	for _, address := range []string{"file://", "ftp://x", "file:///tmp?nonsense=1", ":", "file:///dev/null/x"} {
-		if store, err := Open(t.Context(), address); err == nil {
+	for _, address := range []string{"file://", "ftp://x", "file:///tmp?nonsense=1", ":", "file:///dev/null/x", "s3://"} {
+		if store, err := Open(t.Context(), address, 64<<20); err == nil {
 			t.Errorf("%q opened: %+v", address, store)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/fileblob" // file://
 	"gocloud.dev/gcerrors"
+	"golang.org/x/sync/semaphore"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -22,16 +22,19 @@ var (
 	ErrNotFound = errors.New("not in the bucket")
 	ErrExists   = errors.New("already in the bucket")
 	ErrFull     = errors.New("the bucket is full")
+	ErrBusy     = errors.New("too many writes at once")
 )
 
 // Store is a bucket.
 type Store struct {
 	bucket *blob.Bucket
-	dir    string // root folder of a file:// bucket, else ""
+	dir    string              // root folder of a file:// bucket, else ""
+	memory *semaphore.Weighted // bytes that writes may hold, of any other bucket
 }
 
-// Open opens the bucket of a URL such as file:///var/lib/bricklayers, whose folder is made where it is missing.
-func Open(ctx context.Context, bucketURL string) (*Store, error) {
+// Open opens the bucket of a URL such as file:///var/lib/bricklayers, whose folder is made where it is missing. Writes
+// to a bucket that is not a folder hold parts of a file in memory: writeMemory bounds the bytes of all of them together.
+func Open(ctx context.Context, bucketURL string, writeMemory int64) (*Store, error) {
 	u, err := url.Parse(bucketURL)
 	if err != nil {
 		return nil, fmt.Errorf("bucket address: %w", err)
@@ -41,6 +44,11 @@ func Open(ctx context.Context, bucketURL string) (*Store, error) {
 		if s.dir, err = prepareFileURL(u); err != nil {
 			return nil, err
 		}
+	} else {
+		if writeMemory < memoryPerWrite {
+			return nil, fmt.Errorf("%d bytes of memory for writes are too few: one takes %d", writeMemory, memoryPerWrite)
+		}
+		s.memory = semaphore.NewWeighted(writeMemory)
 	}
 	if s.bucket, err = blob.OpenBucket(ctx, u.String()); err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", u.Redacted(), err)
@@ -98,18 +106,25 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
+// signedFor is how long a signed address may be used. It has to last until a transfer begins, not until it ends.
+const signedFor = 15 * time.Minute
+
+// SignedURL returns an address at which an object can be read without the gateway, or "" when the bucket has none.
+func (s *Store) SignedURL(ctx context.Context, key string) (string, error) {
+	address, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: signedFor})
+	if gcerrors.Code(err) == gcerrors.Unimplemented {
+		return "", nil
+	}
+	if err != nil {
+		return "", wrap("sign", key, err)
+	}
+	return address, nil
+}
+
 // Probe finds out whether the bucket can be written, by writing and deleting a small object.
 func (s *Store) Probe(ctx context.Context) error {
 	key := probePrefix + rand.Text()
-	w, err := s.Create(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer w.Abort()
-	if _, err := w.Write([]byte("probe")); err != nil {
-		return err
-	}
-	if err := w.Commit(); err != nil {
+	if err := s.createSmall(ctx, key, []byte("probe")); err != nil {
 		return err
 	}
 	return s.Delete(ctx, key)
@@ -151,10 +166,16 @@ func wrap(action, key string, err error) error {
 	switch {
 	case gcerrors.Code(err) == gcerrors.NotFound:
 		return fmt.Errorf("%s %s: %w", action, key, ErrNotFound)
-	case gcerrors.Code(err) == gcerrors.FailedPrecondition:
+	case gcerrors.Code(err) == gcerrors.FailedPrecondition, isConflict(err):
 		return fmt.Errorf("%s %s: %w", action, key, ErrExists)
 	case isFull(err):
 		return fmt.Errorf("%s %s: %w: %w", action, key, ErrFull, err)
 	}
 	return fmt.Errorf("%s %s: %w", action, key, err)
+}
+
+// isConflict tells whether two writes of an object that must not exist met; S3 has a word of its own for that.
+func isConflict(err error) bool {
+	var coded interface{ ErrorCode() string }
+	return errors.As(err, &coded) && coded.ErrorCode() == "ConditionalRequestConflict"
 }

@@ -2,7 +2,11 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"mime"
 	"os"
+	"path"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -16,27 +20,70 @@ type Writer struct {
 	cancel context.CancelFunc
 	once   bool     // Commit fails when the object exists
 	file   *os.File // what a file:// bucket writes to until Commit
+	memory int64    // bytes reserved
 	done   bool
 }
 
-// Create begins an object that must not exist: Commit returns ErrExists when it does, and then changes nothing.
+const (
+	// partSize is what a write sends at a time: the least that S3 takes.
+	partSize = 5 << 20
+	// memoryPerWrite is the first part, one on its way and one being filled.
+	memoryPerWrite = 3 * partSize
+	// memoryWait is how long a write waits for memory: a client's patience.
+	memoryWait = 20 * time.Second
+)
+
+// Create begins an object that must not exist: Commit returns ErrExists when it does, and then changes nothing. It
+// returns ErrBusy when too many writes hold memory for too long.
 func (s *Store) Create(ctx context.Context, key string) (*Writer, error) {
-	return s.write(ctx, key, true)
+	return s.reserved(ctx, key, true)
 }
 
-// Replace begins an object that takes the place of one of the same key.
+// Replace is Create for an object that takes the place of one of the same key.
 func (s *Store) Replace(ctx context.Context, key string) (*Writer, error) {
-	return s.write(ctx, key, false)
+	return s.reserved(ctx, key, false)
 }
 
-func (s *Store) write(ctx context.Context, key string, once bool) (*Writer, error) {
+// createSmall writes a few bytes at once, without waiting for the memory that files need.
+func (s *Store) createSmall(ctx context.Context, key string, content []byte) error {
+	w, err := s.write(ctx, key, true, 0)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	return w.Commit()
+}
+
+// reserved takes memory for one write of a file, then begins it.
+func (s *Store) reserved(ctx context.Context, key string, once bool) (*Writer, error) {
+	if s.memory == nil {
+		return s.write(ctx, key, once, 0)
+	}
+	waiting, cancel := context.WithTimeout(ctx, memoryWait)
+	defer cancel()
+	if err := s.memory.Acquire(waiting, memoryPerWrite); err != nil {
+		return nil, errors.Join(ErrBusy, ctx.Err())
+	}
+	return s.write(ctx, key, once, memoryPerWrite)
+}
+
+func (s *Store) write(ctx context.Context, key string, once bool, memory int64) (*Writer, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &Writer{store: s, key: key, cancel: cancel, once: once}
+	w := &Writer{store: s, key: key, cancel: cancel, once: once, memory: memory}
+	name := path.Base(key)
 	options := &blob.WriterOptions{
 		ContentType: "application/octet-stream", // or the first bytes would be held back to guess it
-		IfNotExist:  once && s.dir == "",        // fileblob's is a check before a rename; see commitFile
+		// For whoever reads it by a signed address.
+		ContentDisposition: mime.FormatMediaType("attachment", map[string]string{"filename": name}),
+		BufferSize:         partSize,
+		MaxConcurrency:     1,
+		IfNotExist:         once && s.dir == "", // fileblob's is a check before a rename; see commitFile
 		BeforeWrite: func(as func(any) bool) error {
 			as(&w.file)
+			s.tuneS3(as)
 			return nil
 		},
 	}
@@ -48,10 +95,19 @@ func (s *Store) write(ctx context.Context, key string, once bool) (*Writer, erro
 		}
 	}
 	if err != nil {
-		cancel()
+		w.end()
 		return nil, wrap("write", key, err)
 	}
 	return w, nil
+}
+
+// end gives back what the write holds.
+func (w *Writer) end() {
+	w.done = true
+	w.cancel()
+	if w.memory > 0 {
+		w.store.memory.Release(w.memory)
+	}
 }
 
 // Write implements io.Writer.
@@ -65,8 +121,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 // Commit makes the object durable and visible, in that order. When it fails nothing is left.
 func (w *Writer) Commit() error {
-	w.done = true
-	defer w.cancel()
+	defer w.end()
 	if w.file != nil {
 		return w.commitFile()
 	}
@@ -81,8 +136,8 @@ func (w *Writer) Abort() {
 	if w.done {
 		return
 	}
-	w.done = true
 	w.drop()
+	w.end()
 	w.store.pruneAbove(w.key)
 }
 

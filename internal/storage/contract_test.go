@@ -1,0 +1,335 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"bricklayers.dev/bricklayers/internal/storage/storagetest"
+)
+
+// TestContract is what any kind of bucket must do.
+func TestContract(t *testing.T) {
+	buckets := map[string]func(t *testing.T) string{
+		"file": func(t *testing.T) string { return "file://" + t.TempDir() },
+		"s3":   func(t *testing.T) string { return storagetest.S3(t).BucketURL() },
+	}
+	tests := map[string]func(t *testing.T, store *Store){
+		"any file name":               anyFileName,
+		"missing objects":             missingObjects,
+		"large objects":               largeObjects,
+		"an abort leaves nothing":     abortLeavesNothing,
+		"create is once":              createIsOnce,
+		"replace takes the new":       replaceTakesTheNew,
+		"the first result stands":     firstResultStands,
+		"a cancelled write is none":   cancelledWriteIsNone,
+		"a probe leaves nothing":      probeLeavesNothing,
+		"signed addresses":            signedAddresses,
+		"memory of writes is bounded": memoryIsBounded,
+	}
+	for kind, address := range buckets {
+		t.Run(kind, func(t *testing.T) {
+			store, err := Open(t.Context(), address(t), 3*memoryPerWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := store.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			for name, test := range tests {
+				t.Run(name, func(t *testing.T) { test(t, store) })
+			}
+		})
+	}
+}
+
+// listed returns the keys under a namespace.
+func listed(t *testing.T, store *Store, namespace string) []string {
+	t.Helper()
+	var keys []string
+	err := store.Walk(t.Context(), func(o Listed) error {
+		if strings.HasPrefix(o.Key, NamespacePrefix(namespace)) || strings.HasPrefix(o.Key, probePrefix) {
+			keys = append(keys, o.Key)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+func anyFileName(t *testing.T, store *Store) {
+	names := []string{"a.gcode", "ä ö.gcode", "a..", "100%.gcode", "a?b#c", "a__b", "a+b&c=d", strings.Repeat("x", 200)}
+	for _, name := range names {
+		put(t, store, InputKey("names", "job", name), name)
+	}
+	for _, name := range names {
+		if got := read(t, store, InputKey("names", "job", name)); got != name {
+			t.Errorf("%q holds %q", name, got)
+		}
+	}
+	keys := listed(t, store, "names")
+	if len(keys) != len(names) {
+		t.Errorf("listed %d objects, want %d", len(keys), len(names))
+	}
+	for _, key := range keys {
+		if _, _, err := store.Stat(t.Context(), key); err != nil {
+			t.Errorf("listed, but: %v", err)
+		}
+		if err := store.Delete(t.Context(), key); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func missingObjects(t *testing.T, store *Store) {
+	key := InputKey("missing", "job", "a.gcode")
+	if _, err := store.Open(t.Context(), key); !errors.Is(err, ErrNotFound) {
+		t.Errorf("open: %v, want ErrNotFound", err)
+	}
+	if _, _, err := store.Stat(t.Context(), key); !errors.Is(err, ErrNotFound) {
+		t.Errorf("stat: %v, want ErrNotFound", err)
+	}
+	if err := store.Delete(t.Context(), key); !errors.Is(err, ErrNotFound) {
+		t.Errorf("delete: %v, want ErrNotFound", err)
+	}
+}
+
+func largeObjects(t *testing.T, store *Store) {
+	content := make([]byte, 2*partSize+12345)
+	random := rand.NewChaCha8([32]byte{})
+	_, _ = random.Read(content)
+	w, err := store.Create(t.Context(), InputKey("large", "job", "a.gcode"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rest := content; len(rest) > 0; {
+		n := min(len(rest), 128<<10)
+		if _, err := w.Write(rest[:n]); err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[n:]
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	object, err := store.Open(t.Context(), InputKey("large", "job", "a.gcode"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer object.Close()
+	if got, err := io.ReadAll(object); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("read %d bytes of %d, or others: %v", len(got), len(content), err)
+	}
+	if _, err := object.Seek(partSize-3, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	part := make([]byte, 10)
+	if _, err := io.ReadFull(object, part); err != nil || !bytes.Equal(part, content[partSize-3:partSize+7]) {
+		t.Errorf("a range in the middle: %v", err)
+	}
+}
+
+func abortLeavesNothing(t *testing.T, store *Store) {
+	w, err := store.Create(t.Context(), InputKey("abort", "job", "a.gcode"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, partSize+1)); err != nil {
+		t.Fatal(err)
+	}
+	if keys := listed(t, store, "abort"); len(keys) > 0 && store.dir == "" {
+		t.Errorf("seen before the commit: %v", keys)
+	}
+	w.Abort()
+	w.Abort() // harmless
+	if keys := listed(t, store, "abort"); len(keys) > 0 {
+		t.Errorf("left behind: %v", keys)
+	}
+}
+
+func createIsOnce(t *testing.T, store *Store) {
+	for round := range 20 {
+		key := ResultKey("once", fmt.Sprint(round))
+		var won atomic.Int32
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for i := range 8 {
+			group.Go(func() {
+				<-start
+				switch err := store.createSmall(t.Context(), key, fmt.Append(nil, i)); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, ErrExists):
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		group.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d writers committed, want 1", won.Load())
+		}
+	}
+}
+
+func replaceTakesTheNew(t *testing.T, store *Store) {
+	key := OutputKey("replace", "uid", "pod", "a.gcode")
+	put(t, store, key, "first")
+	put(t, store, key, "second")
+	if got := read(t, store, key); got != "second" {
+		t.Errorf("content %q, want the second", got)
+	}
+}
+
+func firstResultStands(t *testing.T, store *Store) {
+	if _, err := store.Result(t.Context(), "result", "uid"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no result yet: %v, want ErrNotFound", err)
+	}
+	first := &Manifest{PodUID: "pod-1", Files: []File{{Name: "a", Size: 1, SHA256: strings.Repeat("0", 64)}}}
+	if _, err := store.CommitResult(t.Context(), "result", "uid", first); err != nil {
+		t.Fatal(err)
+	}
+	standing, err := store.CommitResult(t.Context(), "result", "uid", &Manifest{PodUID: "pod-2"})
+	if !errors.Is(err, ErrExists) || standing == nil || standing.PodUID != "pod-1" {
+		t.Errorf("second commit: %+v, %v; want the first and ErrExists", standing, err)
+	}
+	if got, err := store.Result(t.Context(), "result", "uid"); err != nil || got.File("a") == nil || got.File("b") != nil {
+		t.Errorf("result: %+v, %v", got, err)
+	}
+}
+
+func cancelledWriteIsNone(t *testing.T, store *Store) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err := store.Replace(ctx, OutputKey("cancelled", "uid", "pod", "a.gcode"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := w.Commit(); err == nil {
+		t.Error("a write whose context ended was committed")
+	}
+	if keys := listed(t, store, "cancelled"); len(keys) > 0 {
+		t.Errorf("left behind: %v", keys)
+	}
+}
+
+func probeLeavesNothing(t *testing.T, store *Store) {
+	if err := store.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if keys := listed(t, store, "probe"); len(keys) > 0 {
+		t.Errorf("left behind: %v", keys)
+	}
+}
+
+func signedAddresses(t *testing.T, store *Store) {
+	name := "größe.gcode"
+	key := OutputKey("signed", "uid", "pod", name)
+	put(t, store, key, "content")
+	address, err := store.SignedURL(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if store.dir != "" {
+		if address != "" {
+			t.Errorf("a folder has no address, but %s", address)
+		}
+		return
+	}
+	response, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || string(body) != "content" {
+		t.Errorf("answer %s %q: %v", response.Status, body, err)
+	}
+	_, params, err := mime.ParseMediaType(response.Header.Get("Content-Disposition"))
+	if err != nil || params["filename"] != name {
+		t.Errorf("Content-Disposition %q: %v", response.Header.Get("Content-Disposition"), err)
+	}
+}
+
+func memoryIsBounded(t *testing.T, store *Store) {
+	if store.memory == nil {
+		return // a folder takes no memory
+	}
+	var writers []*Writer
+	for i := range 3 { // what the test opened the store with
+		w, err := store.Create(t.Context(), InputKey("memory", "job", fmt.Sprint(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writers = append(writers, w)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := store.Create(ctx, InputKey("memory", "job", "x")); !errors.Is(err, ErrBusy) {
+		t.Errorf("a write beyond the budget: %v, want ErrBusy", err)
+	}
+	for _, w := range writers {
+		w.Abort()
+	}
+	put(t, store, InputKey("memory", "job", "after"), "fits again")
+}
+
+func TestS3KeepsNoPartsOfAnAbortedUpload(t *testing.T) {
+	server := storagetest.S3(t)
+	store, err := Open(t.Context(), server.BucketURL(), 3*memoryPerWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := store.Create(t.Context(), InputKey("parts", "job", "a.gcode"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chunk := make([]byte, 128<<10)
+	for range 3 * partSize / len(chunk) {
+		if _, err := w.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if server.UnfinishedUploads(t) != 1 {
+		t.Fatal("nothing is under way, so this test shows nothing")
+	}
+	w.Abort()
+	if n := server.UnfinishedUploads(t); n != 0 {
+		t.Errorf("%d uploads are left unfinished", n)
+	}
+}
+
+// The other kinds have no server that runs here: that their addresses are understood is all that is tested.
+func TestOtherKindsOfBuckets(t *testing.T) {
+	t.Setenv("AZURE_STORAGE_ACCOUNT", "account")
+	t.Setenv("AZURE_STORAGE_KEY", "a2V5")
+	for _, address := range []string{"gs://prints?anonymous=true", "azblob://prints"} {
+		store, err := Open(t.Context(), address, memoryPerWrite)
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := Open(t.Context(), "s3://prints?region=x", memoryPerWrite-1); err == nil {
+		t.Error("a budget too small for one write was accepted")
+	}
+}
