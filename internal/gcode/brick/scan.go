@@ -267,7 +267,7 @@ func (s *scanner) target(l *lex.Line) (x, y, z int64) {
 func (s *scanner) extrude(m *move, line []byte) error {
 	l, st := &s.l, &s.st
 	delta := l.E
-	if st.absE {
+	if st.absE && !st.relative { // G91 makes E relative as well on the firmware that end code such as Cura's is for
 		delta -= st.e
 		m.flags |= absoluteE
 	}

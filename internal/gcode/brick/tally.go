@@ -96,7 +96,7 @@ func (t *tally) move() {
 	pushed := l.E
 	if l.Has&lex.HasE == 0 {
 		pushed = 0
-	} else if t.absE {
+	} else if t.absE && !t.relative {
 		pushed -= t.e
 	}
 	t.e += pushed

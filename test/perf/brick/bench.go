@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
 	"bricklayers.dev/bricklayers/internal/gcode/brick"
@@ -93,13 +92,13 @@ func (b *bencher) compare(name, path string) (rss int64, err error) {
 	for cores, bar := range map[int]float64{2: 0.35, 1: 0.20} {
 		var bricked, plain time.Duration
 		for range b.runs {
-			wall, memory, err := run(cores, b.exe, "-o", out, path)
+			wall, memory, err := measure(cores, b.exe, "-o", out, path)
 			if err != nil {
 				return 0, err
 			}
 			rss = max(rss, memory)
 			bricked = least(bricked, wall)
-			if wall, _, err = run(1, self, plainArg, path, out+".plain"); err != nil {
+			if wall, _, err = measure(1, self, plainArg, path, out+".plain"); err != nil {
 				return 0, err
 			}
 			plain = least(plain, wall)
@@ -127,9 +126,7 @@ func (b *bencher) verify(name, in, out string) error {
 	if violations > 0 {
 		fmt.Fprintln(os.Stderr, report)
 	}
-	f := figure{Name: name + "_violations", Value: float64(violations), Unit: "1", OK: violations == 0}
-	b.ok = b.ok && f.OK
-	b.report(f, false)
+	b.report(figure{Name: name + "_violations", Value: float64(violations), Unit: "1", Bar: 0.5}, false)
 	return nil
 }
 
@@ -138,24 +135,6 @@ func least(a, b time.Duration) time.Duration {
 		return b
 	}
 	return a
-}
-
-// run runs a program on so many cores and returns how long it took and the memory it held, in KB.
-func run(cores int, name string, args ...string) (wall time.Duration, rss int64, err error) {
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	start := time.Now()
-	if err := cmd.Run(); err != nil {
-		return 0, 0, fmt.Errorf("%s: %w: %s", filepath.Base(name), err, stderr.Bytes())
-	}
-	wall = time.Since(start)
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return 0, 0, fmt.Errorf("no resource usage on %s", runtime.GOOS)
-	}
-	return wall, usage.Maxrss, nil
 }
 
 // allocations counts what a longer print allocates more than a shorter one, for each line that it is longer.

@@ -23,8 +23,11 @@ type figure struct {
 }
 
 func main() {
-	if len(os.Args) == 4 && os.Args[1] == plainArg {
+	switch {
+	case len(os.Args) == 4 && os.Args[1] == plainArg:
 		exit(plain(os.Args[2], os.Args[3]))
+	case len(os.Args) > 2 && os.Args[1] == measureArg:
+		exit(runMeasured(os.Args[2:]))
 	}
 	runs := flag.Int("runs", 5, "runs of each, of which the best counts")
 	large := flag.Int("large", 300, "size of the largest file in MB")
