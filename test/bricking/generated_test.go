@@ -105,9 +105,6 @@ func runGenerated(t *testing.T, o prints.Options, w wish) {
 	if slices.Contains(o.Switches, "support") {
 		w.start, w.ignore = 2, "" // layers of support alone have numbers too, which the truth does not know
 	}
-	if slices.Contains(o.Switches, "no-reset") {
-		w.ignore = "" // the transform's own check does not yet know that words of absolute E must move on such a layer
-	}
 	opt := w.brick(t, in.Bytes())
 	out, reason := transform(t, in.Bytes(), opt)
 	if want := o.Outcome(); want.Class != "bricked" {
@@ -136,10 +133,12 @@ func runGenerated(t *testing.T, o prints.Options, w wish) {
 	compareWithTruth(t, o, w, opt, loops, measures)
 }
 
-// stuck says whether there is a command inside every raised loop. Commands keep their order, so such loops keep theirs,
-// and the nozzle passes beside them as in the order of the slicer.
+// stuck says whether there is a command, or a new origin of E, inside the walls. These keep their order, so such walls
+// keep theirs, and the nozzle passes beside raised loops as in the order of the slicer.
 func stuck(o prints.Options) bool {
-	return slices.Contains(o.Switches, "machine") || slices.Contains(o.Switches, "g91-wall")
+	return slices.ContainsFunc([]string{"machine", "g91-wall", "g92"}, func(s string) bool {
+		return slices.Contains(o.Switches, s)
+	})
 }
 
 // transform returns the output, and the reason for which a print is refused or left as it is.

@@ -191,6 +191,8 @@ var curaEnd = []string{
 	"M107",
 	"G91 ;Relative positioning",
 	"G1 E-2 F2700 ;Retract a bit",
+	"G1 E-2 Z0.2 F2400 ;Retract and raise Z",
+	"G1 X5 Y5 F3000 ;Wipe out",
 	"G1 Z10 ;Raise Z more",
 	"G90 ;Absolute positioning",
 	"M106 S0 ;Turn-off fan",

@@ -142,6 +142,9 @@ func (l *layer) loop(o object, w wall, i int) {
 	case w.first == 1 && w.rings == 2 && r.length() < 5:
 		truth.Held = "lone_short"
 	}
+	if l.o.has("g92") && i == 2 && l.o.absolute(l.d) {
+		l.resetE()
+	}
 	if l.spirals() {
 		l.say(f)
 		l.setFeed(wallFeed)
@@ -162,7 +165,7 @@ func (l *layer) spirals() bool { return l.o.has("vase") && l.number > 1 }
 
 // beads draws a wall loop.
 func (l *layer) beads(r ring, f feature, scarf bool, i int) {
-	comment := "perimeter"
+	comment := "perimeter (E9 Z9)" // words that are none
 	for n, s := range r.segs {
 		climb := 0
 		switch {

@@ -31,6 +31,7 @@ var switches = map[string]string{
 	"hop-region-end":   "the nozzle lifts at the end of a region, before the next marker",
 	"slope":            "the nozzle lifts while it travels",
 	"combing":          "long travels go round a corner",
+	"g92":              "absolute E is set to zero inside walls",
 	"no-reset":         "absolute E is never set to zero between layers",
 	"comments":         "a comment on every motion line",
 	"crlf":             "lines end in CR LF",
@@ -181,7 +182,9 @@ func Combinations() []Options {
 		{"adaptive", "shelf"}, {"adaptive", "taper"}, {"comments", "crlf"}, {"outer-first", "hole"}, {"inner-outer", "hole"},
 		{"shelf", "on-infill", "hole"}, {"sequential", "raft"}, {"by-layer", "toolchange"}, {"machine", "wipe", "hop"},
 		{"hop-region-end", "abs"}, {"many-walls", "inner-outer"}, {"line-numbers", "comments"}, {"rel", "wipe", "hole"},
-		{"abs", "no-reset", "wipe"}, {"no-reset", "hop", "sequential"}, {"combing", "slope"}, {"combing", "hop", "abs"},
+		{"abs", "no-reset", "wipe"}, {"no-reset", "hop", "sequential"},
+		{"combing", "slope"}, {"abs", "g92"}, {"g92", "wipe", "hop"},
+		{"combing", "hop", "abs"},
 	}
 	var all []Options
 	for _, d := range dialects {

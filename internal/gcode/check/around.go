@@ -4,9 +4,9 @@ import "bytes"
 
 // alignAround compares the lines of two segments when the loops of a contour may be printed in another order: the lines
 // of beads one by one, the commands as a whole, and what stands between beads that are no wall line by line.
-func (c *checker) alignAround(in, out *segment) {
+func (c *checker) alignAround(in, out *segment, p pairing) {
 	c.sameCommands(in, out)
-	c.sameBeadLines(in, out)
+	c.sameBeadLines(in, out, p)
 	c.newLines(in, out)
 	a, b := between(in), between(out)
 	for i := 0; i < len(a) && i < len(b); i++ {
@@ -104,8 +104,7 @@ func origins(g *segment) []int {
 	return after
 }
 
-func (c *checker) sameBeadLines(in, out *segment) {
-	p := c.paired
+func (c *checker) sameBeadLines(in, out *segment, p pairing) {
 	for o, i := range p.toIn {
 		if i < 0 {
 			continue

@@ -3,15 +3,18 @@
 // It trusts nothing the transform says of itself. It has its own tokenizer and its own idea of the machine, reads both
 // files side by side, one layer at a time, and looks at what a printer would lay where:
 //
-//	token.go label.go   a line, and what a comment announces
-//	machine.go          where the nozzle is and what it extrudes
-//	segment.go          the text between two layer markers
-//	align.go edit.go    which output line was which input line, and what was changed in it
-//	beads.go            which output bead was which input bead
-//	loop.go geometry.go wall loops, contours and their footprints
-//	height.go flow.go   is each loop at a right height, with the right amount of filament
-//	column.go           do the loops of a wall alternate, on all layers, and lie flat where they end
-//	nozzle.go           does the nozzle run into what it laid
+//	token.go label.go    a line, and what a comment announces
+//	machine.go           where the nozzle is and what it extrudes
+//	segment.go           the text between two layer markers
+//	align.go edit.go     which output line was which input line, and what was changed in it
+//	around.go            the same where loops have changed places
+//	identical.go         what must be the same bytes, and stamps
+//	beads.go             which output bead was which input bead
+//	loop.go geometry.go  wall loops, contours and their footprints
+//	height.go flow.go    is each loop at a right height, with the right amount of filament
+//	column.go            do the loops of a wall alternate, on all layers, and lie flat where they end
+//	nozzle.go rods.go    does the nozzle run into what it laid
+//	archive.go blocks.go the containers
 package check
 
 import (
@@ -115,7 +118,6 @@ type checker struct {
 	out    *segmenter
 
 	layer   *layer // being compared
-	paired  pairing
 	waiting *layer // the last layer of walls, until it is known what is above it
 	number  int    // of the last layer of the object
 	totals  totals
@@ -126,13 +128,12 @@ func (c *checker) pair(in, out *segment) {
 	c.layer = c.place(in)
 	c.findLoops(in)
 	paired := c.matchBeads(in, out)
-	c.paired = paired
 	c.checkHeights(in, out, paired)
 	c.checkFlow(in, out, paired)
 	if c.opt.Order == Slicer {
 		c.align(in, out)
 	} else {
-		c.alignAround(in, out)
+		c.alignAround(in, out, paired)
 	}
 	c.checkIdentical(in, out)
 	c.checkStamps(in, out, paired)

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,13 +24,11 @@ func Files(in, out string, decode func(io.Reader) (io.Reader, error), opt Option
 		return nil, fmt.Errorf("open output: %w", err)
 	}
 	defer b.Close()
-	magic := make([]byte, 4)
-	if n, err := a.ReadAt(magic, 0); err != nil && err != io.EOF {
+	var magic [4]byte
+	if _, err := a.ReadAt(magic[:], 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read input: %w", err)
-	} else {
-		magic = magic[:n]
 	}
-	switch string(magic) {
+	switch string(magic[:]) {
 	case "GCDE":
 		return Blocks(a, b, decode, opt)
 	case "PK\x03\x04":

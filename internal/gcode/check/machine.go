@@ -199,21 +199,25 @@ func (m *machine) move(g *segment, c *command) {
 	m.record(g, &r, hasXY, c.with(wordE))
 }
 
-// pay returns how much filament the line moves.
+// pay returns how much filament the line moves. Firmwares take E for a length under G91 as well, whatever M82 said, and
+// the end code of slicers relies on it.
 func (m *machine) pay(c *command) int64 {
-	switch {
-	case !c.with(wordE):
+	if !c.with(wordE) {
 		return 0
-	case m.relativeE && c.absurd:
-		return 0
-	case m.relativeE:
-		return c.value[wordE]
 	}
-	delta := c.value[wordE] - m.e
+	v := c.value[wordE]
+	if m.relativeE || m.relative {
+		if c.absurd {
+			return 0
+		}
+		m.e += v
+		return v
+	}
+	delta := v - m.e
 	if m.lost || c.absurd {
 		delta = 0
 	}
-	m.e, m.lost = c.value[wordE], c.absurd
+	m.e, m.lost = v, c.absurd
 	return delta
 }
 
