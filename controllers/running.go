@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/childname"
 )
 
 // reconcileRunning follows an admitted job's current attempt.
@@ -24,7 +25,25 @@ func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.Process
 	if o == nil || err != nil {
 		return ctrl.Result{}, err
 	}
+	if o.child == nil || jobFinished(o.child) {
+		if next, err := r.unrecordedAttempt(ctx, job); err != nil {
+			return ctrl.Result{}, err
+		} else if next != nil {
+			return ctrl.Result{}, r.writeRunning(ctx, job, job.Status.Attempts+1, next.Name, "")
+		}
+	}
 	return r.carryOut(ctx, job, o.child, decide(*o))
+}
+
+// unrecordedAttempt finds the Job of a next attempt that the status does not know of: its manager was stopped between
+// creating the Job and saying so. nil: there is none.
+func (r *Reconciler) unrecordedAttempt(ctx context.Context, job *v1alpha1.ProcessingJob) (*batchv1.Job, error) {
+	next := &batchv1.Job{}
+	key := client.ObjectKey{Namespace: job.Namespace, Name: childname.ForAttempt(job, job.Status.Attempts+1)}
+	if err := r.Get(ctx, key, next); err != nil || !metav1.IsControlledBy(next, job) {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return next, nil
 }
 
 // observe gathers what decide needs. nil without an error: the cache is behind, and what it lacks is on its way.
