@@ -41,10 +41,13 @@ type columnBuilder struct {
 	held    []*layer
 	heldLen int
 	number  int
+	sealed  bool // the last layer must come out byte for byte
 }
 
 // add takes the next layer in order.
 func (b *columnBuilder) add(l *layer) {
+	l.sealed = b.sealed
+	defer func() { b.sealed = l.locked }()
 	switch {
 	case !l.walls || l.part && b.below != nil && near(l.floor, b.below.floor):
 		b.addPlain(l)

@@ -2,7 +2,11 @@ package brick
 
 // Cutting the scanned text into layers.
 
-// possibleCut remembers that a layer change was announced on the current line.
+import "bytes"
+
+// possibleCut remembers that a layer change was announced on the current line. The layer begins behind the last bead
+// before it, because some slicers travel to the next layer before they announce it, and that travel has to be at hand
+// when the first loop there is to be raised.
 func (s *scanner) possibleCut() error {
 	if s.cutAt >= 0 {
 		if !s.cutBeads {
@@ -12,18 +16,47 @@ func (s *scanner) possibleCut() error {
 			return err
 		}
 	}
-	s.cutAt, s.cutMoves, s.cutArcs = s.offset(), len(s.cur.moves), len(s.cur.arcs)
-	s.cutNotes = len(s.cur.notes)
-	s.cutX, s.cutY, s.cutLine = s.st.x, s.st.y, s.line
-	s.cutF, s.cutRaft, s.cutBeads = s.st.f, false, false
+	s.copyUp(s.pos)
+	l := s.cur
+	s.cutAt, s.cutMoves, s.cutArcs, s.cutNotes = len(l.text), len(l.moves), len(l.arcs), len(l.notes)
+	s.cutX, s.cutY, s.cutF, s.cutLine = s.st.x, s.st.y, s.st.f, s.line
+	s.cutRaft, s.cutBeads = false, false
+	mark := s.cutAt
+	if l.beads > 0 && !l.preamble {
+		s.cutBack()
+	}
+	s.cutMark = mark - s.cutAt
 	return nil
+}
+
+// cutBack moves the possible cut back to the end of the last bead.
+func (s *scanner) cutBack() {
+	l := s.cur
+	for s.cutMoves > 0 && !l.moves[s.cutMoves-1].is(isBead) {
+		s.cutMoves--
+		if at := l.moves[s.cutMoves].arc; at >= 0 {
+			s.cutArcs = int(at)
+		}
+	}
+	if s.cutMoves == 0 { // the bead went out with an earlier piece of a big layer
+		s.cutMoves, s.cutArcs = len(l.moves), len(l.arcs)
+		return
+	}
+	last := &l.moves[s.cutMoves-1]
+	s.cutAt = int(last.end)
+	s.cutX, s.cutY, s.cutF = last.x, last.y, last.f
+	s.cutLine -= bytes.Count(l.text[s.cutAt:], []byte("\n"))
+	for s.cutNotes > 0 && l.notes[s.cutNotes-1].off >= last.end {
+		s.cutNotes--
+	}
 }
 
 // cut ends the current layer at the possible cut and makes what follows it the new one.
 func (s *scanner) cut() error {
 	s.copyUp(s.pos)
 	old, next := s.cur, s.take()
-	next.line, next.startX, next.startY, next.startF, next.raft = s.cutLine, s.cutX, s.cutY, s.cutF, s.cutRaft
+	next.line, next.startX, next.startY, next.startF = s.cutLine, s.cutX, s.cutY, s.cutF
+	next.raft, next.mark = s.cutRaft, uint32(s.cutMark)
 	next.text = append(next.text, old.text[s.cutAt:]...)
 	old.text = old.text[:s.cutAt]
 	for _, m := range old.moves[s.cutMoves:] {

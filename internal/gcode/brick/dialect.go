@@ -79,17 +79,19 @@ func labelRegion(label []byte) region {
 }
 
 // pathRegion returns the region of KISSlicer's quoted path names, where the perimeter is the visible wall and a loop
-// one of those behind it.
-func pathRegion(name []byte) region {
+// one of those behind it. Names of travels are none.
+func pathRegion(name []byte) (r region, ok bool) {
 	var buf [64]byte
 	text := lower(buf[:0], name)
 	switch {
-	case bytes.HasPrefix(text, []byte("'perimeter path'")):
-		return regionExternal
-	case bytes.HasPrefix(text, []byte("'loop path'")):
-		return regionInternal
+	case bytes.HasPrefix(text, []byte("'perimeter")):
+		return regionExternal, true
+	case bytes.HasPrefix(text, []byte("'loop")):
+		return regionInternal, true
+	case bytes.HasPrefix(text, []byte("'destring")), bytes.HasPrefix(text, []byte("'travel")):
+		return regionUnknown, false
 	}
-	return labelRegion(name)
+	return labelRegion(name), true
 }
 
 // A note is what a comment line tells.
@@ -141,8 +143,8 @@ func readNote(text []byte) (kind note, value int64) {
 			return noteRegion, int64(labelRegion(text[len("FEATURE:"):]))
 		}
 	case '\'':
-		if bytes.Contains(text, []byte(" Path'")) {
-			return noteRegion, int64(pathRegion(text))
+		if r, ok := pathRegion(text); ok && bytes.IndexByte(text[1:], '\'') > 0 {
+			return noteRegion, int64(r)
 		}
 	case 'h':
 		if v, ok := number(text, "HEIGHT:"); ok {

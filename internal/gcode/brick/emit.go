@@ -135,15 +135,19 @@ func (e *emitter) writeE(m *move, given int64) {
 	if m.is(absoluteE) {
 		given = e.at + e.shift
 	}
-	bare := digits[0] == '.' || len(digits) > 1 && digits[1] == '.' && digits[0]-'0' > 9
 	e.edits++
 	e.copyTo(at)
-	decimals := 5
-	if m.is(absoluteE) && given%eStep != 0 { // a sixth decimal in the input has to go along, or deltas would change
-		decimals = 6
-	}
-	e.out = lex.AppendDecimal(e.out, given, decimals, bare)
+	e.out = lex.AppendDecimal(e.out, given, eDecimals(m, given), isBare(digits))
 	e.pos = at + uint32(m.eLen)
+}
+
+// eDecimals returns how many decimals an E word of value v is written with: five, as slicers do, unless a sixth in the
+// input has to go along because lengths would change without it.
+func eDecimals(m *move, v int64) int {
+	if m.is(absoluteE) && v%eStep != 0 {
+		return 6
+	}
+	return 5
 }
 
 // approach passes on the lead of p such that its first bead is laid at the right height.
@@ -171,7 +175,7 @@ func (e *emitter) approach(p *loop) {
 	}
 	carrier := e.carrier(p, target)
 	if carrier >= 0 {
-		e.moves(p.lead, carrier+1)
+		e.moves(p.lead, carrier)
 		e.carry(&l.moves[carrier], target, stamp)
 		e.moves(carrier+1, p.first)
 	} else {
@@ -207,9 +211,9 @@ func (e *emitter) carrier(p *loop, target int32) int32 {
 	for i := p.first - 1; i >= p.lead; i-- {
 		m := &e.l.moves[i]
 		switch {
-		case m.is(relative | setsXYZ):
+		case m.is(relative|setsXYZ) || e.l.sealed && m.off < e.l.mark:
 			return -1
-		case m.flags&(linear|hasE) == linear && m.is(hasXY|hasZ) && m.z <= target:
+		case m.is(linear) && m.e == 0 && m.is(hasXY|hasZ) && m.z <= target:
 			return i
 		case m.is(hasZ):
 			return -1
@@ -227,20 +231,38 @@ func (e *emitter) carry(m *move, target int32, stamp string) {
 	if e.displaced && m.is(hasXY) {
 		e.returned(m)
 	}
-	bare := true
+	moved := m.is(absoluteE) && e.shift != 0
+	if moved && line.EAt.Start < line.ZAt.Start {
+		e.digits(m, line.EAt, e.at+e.shift, eDecimals(m, e.at+e.shift))
+		moved = false
+	}
 	if m.is(hasZ) {
-		digits := text[line.ZAt.Start:line.ZAt.End]
-		bare = digits[0] == '.' || digits[0]-'0' > 9 && len(digits) > 1 && digits[1] == '.'
-		e.copyTo(m.off + uint32(line.ZAt.Start))
-		e.pos = m.off + uint32(line.ZAt.End)
-	} else {
+		e.digits(m, line.ZAt, int64(target), 3)
+	}
+	if moved {
+		e.digits(m, line.EAt, e.at+e.shift, eDecimals(m, e.at+e.shift))
+	}
+	if !m.is(hasZ) {
 		e.copyTo(m.off + uint32(line.End))
 		e.out = append(e.out, " Z"...)
+		e.out = lex.AppendDecimal(e.out, int64(target), 3, true)
 	}
-	e.out = lex.AppendDecimal(e.out, int64(target), 3, bare)
 	e.copyTo(m.off + uint32(line.Body))
 	e.out = append(e.out, ' ')
 	e.out = append(e.out, stamp...)
+}
+
+// digits writes v instead of the digits of a word, with or without a zero before the point as they are.
+func (e *emitter) digits(m *move, at lex.Span, v int64, decimals int) {
+	old := e.l.text[m.off+uint32(at.Start) : m.off+uint32(at.End)]
+	e.copyTo(m.off + uint32(at.Start))
+	e.out = lex.AppendDecimal(e.out, v, decimals, isBare(old))
+	e.pos = m.off + uint32(at.End)
+}
+
+// isBare reports whether a number is written without a zero before its point.
+func isBare(digits []byte) bool {
+	return digits[0] == '.' || len(digits) > 1 && digits[1] == '.' && digits[0]-'0' > 9
 }
 
 // addMove adds lines before move i that take the nozzle to height target.

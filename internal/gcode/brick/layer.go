@@ -15,16 +15,17 @@ type layer struct {
 	moves []move
 	arcs  []arc
 	// set by the scanner
-	startX, startY int32 // where the head is before the first move
-	startF         int32 // feed rate in force there
-	preamble       bool  // what precedes the first layer change
-	raft           bool  // numbered below zero by the slicer
-	part           bool  // a piece of a layer that is too big to hold
-	floor          int32 // lowest wall bead; only with walls
-	walls          bool  // has beads under a wall label
-	beads          int   // extruding XY moves of any kind
-	declared       int32 // height the slicer states where the first wall begins; 0 unknown
-	width          int32 // widest wall the slicer states; 0 unknown
+	startX, startY int32  // where the head is before the first move
+	startF         int32  // feed rate in force there
+	preamble       bool   // what precedes the first layer change
+	raft           bool   // numbered below zero by the slicer
+	mark           uint32 // where the layer change is announced; what stands before it belongs to the layer below
+	part           bool   // a piece of a layer that is too big to hold
+	floor          int32  // lowest wall bead; only with walls
+	walls          bool   // has beads under a wall label
+	beads          int    // extruding XY moves of any kind
+	declared       int32  // height the slicer states where the first wall begins; 0 unknown
+	width          int32  // widest wall the slicer states; 0 unknown
 
 	// set by the analysis
 	notes    []labelNote
@@ -42,6 +43,7 @@ type layer struct {
 	height  int32 // above the layer below; 0 when not known or not sane
 	restart bool  // nothing of this layer carries a raised loop of the next
 	locked  bool  // must come out byte for byte
+	sealed  bool  // so must the layer before it
 	steady  bool  // heights are sane: loops may be raised
 
 	done chan struct{} // receives one value when the analysis is finished

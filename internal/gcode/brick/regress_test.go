@@ -190,6 +190,56 @@ func hasHelix(t *testing.T, s *sample) {
 	}
 }
 
+// TestTravelBeforeTheLayerChange has the nozzle travel to the next layer before it is announced, as Cura does. The travel
+// must carry the height of the first loop all the same, but not out of the first layer.
+func TestTravelBeforeTheLayerChange(t *testing.T) {
+	for _, switches := range [][]string{nil, {"hop"}, {"abs"}} {
+		s := brickPrint(t, "cura", switches, nil)
+		early := regexp.MustCompile(`(?m)^(;LAYER:[1-9]\d*\n)((?:[^;].*\n)+)`)
+		in := early.ReplaceAll(s.in, []byte("$2$1"))
+		if bytes.Equal(in, s.in) {
+			t.Fatal("no layer change was moved")
+		}
+		var out bytes.Buffer
+		res, err := Transform(bytes.NewReader(in), &out, s.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareTruth(t, s.options, s.opt, s.loops, in, out.Bytes())
+		if added := res.Stats.LinesAdded; added > 3 { // the header, and two lines where the first layer must not be edited
+			t.Errorf("%v: %d lines added", switches, added)
+		}
+		locked := in[:bytes.Index(in, []byte(";LAYER:1\n"))]
+		if !bytes.Contains(out.Bytes(), locked[len(locked)/2:]) {
+			t.Errorf("%v: the first layer was edited", switches)
+		}
+	}
+}
+
+// TestPathsOfKISSlicer has labels for travels between the loops of a wall, and travels with an E word of nothing.
+func TestPathsOfKISSlicer(t *testing.T) {
+	for _, switches := range [][]string{nil, {"abs"}} {
+		s := brickPrint(t, "kisslicer", switches, nil)
+		travel := regexp.MustCompile(`(?m)^(G1 X\S+ Y\S+( Z\S+)?)( F\S+)?$`)
+		zero := []byte("$1 E0$3")
+		in := s.in
+		if switches == nil {
+			in = travel.ReplaceAll(in, zero)
+		}
+		label := regexp.MustCompile(`(?m)^; '(Loop|Perimeter) Path'`)
+		in = label.ReplaceAll(in, []byte("; 'Destring/Wipe/Jump Path', 0.0 [feed mm/s], 20.0 [head mm/s]\n$0"))
+		var out bytes.Buffer
+		res, err := Transform(bytes.NewReader(in), &out, s.opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Stats.Raised != s.res.Stats.Raised || res.Stats.LinesAdded != s.res.Stats.LinesAdded {
+			t.Errorf("%v: %d raised and %d lines added, %d and %d without the labels", switches, res.Stats.Raised,
+				res.Stats.LinesAdded, s.res.Stats.Raised, s.res.Stats.LinesAdded)
+		}
+	}
+}
+
 func TestR25ProcessedFilesAreRefused(t *testing.T) {
 	s := brickPrint(t, "prusa", nil, nil)
 	for _, stamp := range []string{

@@ -45,6 +45,7 @@ type scanner struct {
 	cutMoves int // moves before it
 	cutArcs  int
 	cutNotes int
+	cutMark  int // where the layer change is announced, behind it
 	cutX     int32
 	cutY     int32
 	cutF     int32

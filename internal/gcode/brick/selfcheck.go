@@ -168,7 +168,7 @@ func (c *selfCheck) move(m *move) {
 		c.unchanged(m)
 	} else if v, ok := c.extrusion(m.off, m); ok {
 		c.extruded(m, v)
-	} else if m.is(hasE) || c.l.locked {
+	} else if m.e != 0 || c.l.locked {
 		c.fail(m.off, "a move was changed that must stay as it is")
 	} else {
 		c.lift = c.height(m, line) - m.z
@@ -198,8 +198,11 @@ func (c *selfCheck) height(m *move, line []byte) int32 {
 	out, c.out = lex.NextLine(c.out)
 	a.Parse(line)
 	b.Parse(out)
+	if m.is(absoluteE) {
+		a.E += c.shift
+	}
 	if b.Kind != lex.Move || b.Bad || a.Number != b.Number || a.Number > 1 || a.Has|lex.HasZ != b.Has ||
-		a.X != b.X || a.Y != b.Y || a.F != b.F || b.Has&lex.HasE != 0 {
+		a.X != b.X || a.Y != b.Y || a.F != b.F || a.E != b.E {
 		c.fail(m.off, "more than the height of a travel was changed")
 	}
 	return int32(b.Z)
