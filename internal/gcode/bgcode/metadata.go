@@ -11,6 +11,7 @@ func (r *Reader) readMetadata(block Block) error {
 		return r.blocks.fail(ReasonInflateLimit, nil, "more than %d bytes of metadata", maxMetadata)
 	}
 	var buf bytes.Buffer
+	buf.Grow(int(r.left) + bytes.MinRead) // which it wants to have at the end, too
 	if _, err := io.CopyN(&buf, r.body, r.left); err == io.EOF {
 		return r.damaged(nil, "its data ends %d bytes short of the size it states", r.left-int64(buf.Len()))
 	} else if err != nil {
