@@ -171,7 +171,7 @@ func (c *checker) beadFlow(in, out *segment, p pairing, i int, factor float64) {
 	}
 }
 
-// allowed is how far a sum over n stretches may be off: with absolute E each end of a stretch is rounded to either side.
+// allowed is how far a sum over n stretches may be off: with absolute E each end of a stretch is rounded up or down.
 func (t *flowTotals) allowed(n int) float64 {
 	const allowed = 100
 	if t.relative {
