@@ -376,12 +376,14 @@ func (s *scanner) setPosition(line []byte) error {
 		m.flags |= setsXYZ
 	}
 	if l.Has&lex.HasZ != 0 {
-		st.knowZ = false
 		m.flags |= setsXYZ
 	}
 	if m.flags&setsXYZ != 0 {
 		st.breaks = breaksRun
 	}
-	s.note(&m, len(line))
+	s.note(&m, len(line)) // with the height as it was called before
+	if l.Has&lex.HasZ != 0 {
+		st.z, st.knowZ = int32(max(-maxCoord, min(l.Z, maxCoord))), true
+	}
 	return nil
 }
