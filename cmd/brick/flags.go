@@ -25,6 +25,8 @@ type command struct {
 	dryRun  bool
 	version bool
 	help    bool
+
+	engine func(io.Reader, io.Writer, brick.Options) (*brick.Result, error)
 }
 
 const usage = `Usage:
@@ -42,7 +44,7 @@ Flags:
 var errUsage = errors.New("usage")
 
 func parse(args []string, stderr io.Writer) (*command, error) {
-	c := &command{brick: brick.DefaultOptions()}
+	c := &command{brick: brick.DefaultOptions(), engine: brick.Transform}
 	flags := pflag.NewFlagSet("brick", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.SortFlags = false

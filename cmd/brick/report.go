@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -98,11 +99,13 @@ func (r *report) writeSummary(c *command) error {
 	if s := r.Stats; s != nil {
 		b.Slicer, b.Layers, b.Loops, b.Raised, b.Capped = s.Slicer[:min(len(s.Slicer), 64)], s.Layers, s.Loops, s.Raised, s.Capped
 	}
-	text, err := json.Marshal(b)
-	if err != nil {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // six bytes for each < would be too many
+	if err := enc.Encode(b); err != nil {
 		return fmt.Errorf("write summary: %w", err)
 	}
-	return os.WriteFile(c.summary, append(text, '\n'), 0o644)
+	return os.WriteFile(c.summary, text.Bytes(), 0o644)
 }
 
 func (r *report) text() string {

@@ -27,6 +27,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return fail(nil, nil, err, stderr)
 	}
+	return c.run(ctx, stdin, stdout, stderr)
+}
+
+func (c *command) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch {
 	case c.help:
 		return exitOK

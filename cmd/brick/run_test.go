@@ -7,7 +7,9 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"bricklayers.dev/bricklayers/internal/gcode/brick"
 	"bricklayers.dev/bricklayers/test/prints"
 )
 
@@ -214,6 +217,38 @@ func TestInterruptLeavesTheFileAlone(t *testing.T) {
 	now, _ := os.ReadFile(path)
 	if entries, _ := os.ReadDir(dir); code != exitIO || len(entries) != 1 || !bytes.Equal(in, now) {
 		t.Errorf("exit code %d, %v left, changed %v", code, entries, !bytes.Equal(in, now))
+	}
+}
+
+// TestDefectGivesTheOriginalBack has an engine whose result fails its own check after some of it was written.
+func TestDefectGivesTheOriginalBack(t *testing.T) {
+	dir := t.TempDir()
+	path, out := filepath.Join(dir, "a.gcode"), filepath.Join(dir, "b.gcode")
+	in := writePrint(t, path, prints.Options{})
+	defective := func(_ io.Reader, w io.Writer, _ brick.Options) (*brick.Result, error) {
+		_, err := w.Write([]byte("G1 X1 Y1 E99\n"))
+		return nil, errors.Join(err, &brick.SelfcheckError{Line: 7, Text: "a bead was lost"})
+	}
+	for _, args := range [][]string{{path}, {"-o", out, path}, {}} {
+		c, err := parse(args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.engine = defective
+		var stdout, stderr bytes.Buffer
+		code := c.run(context.Background(), bytes.NewReader(in), &stdout, &stderr)
+		wantCode := 0
+		if len(args) == 0 {
+			wantCode = exitDefect // a pipe cannot be taken back
+		}
+		if code != wantCode || !strings.Contains(stderr.String(), "selfcheck_failed") {
+			t.Errorf("%q: exit code %d: %s", args, code, &stderr)
+		}
+	}
+	for _, name := range []string{path, out} {
+		if text, err := os.ReadFile(name); err != nil || !bytes.Equal(text, in) {
+			t.Errorf("%s is not the original (error %v)", name, err)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *command) transform(in io.Reader, kind string, w io.Writer, r *report) e
 func (c *command) transformText(in io.Reader, w io.Writer, settings []byte, r *report) error {
 	opt := c.brick
 	opt.Settings = append(settings, opt.Settings...)
-	res, err := brick.Transform(in, w, opt)
+	res, err := c.engine(in, w, opt)
 	if err != nil {
 		return err
 	}
