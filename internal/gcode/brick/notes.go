@@ -72,9 +72,6 @@ func (s *scanner) marker(text []byte, length int) error {
 		} else {
 			st.breaks = breaksRun
 		}
-		if st.region == regionInternal {
-			s.facts.innerLabels++
-		}
 	case noteHeight:
 		st.height = value
 	case noteWidth:

@@ -13,7 +13,7 @@ import (
 // contourOrder writes the loops of a contour, flat ones first.
 func (e *emitter) contourOrder(loops []loop) {
 	l := e.l
-	e.absolute = l.moves[loops[0].first].is(absoluteE)
+	e.absolute = e.counts(&loops[0])
 	e.said = [3]int{-1, -1, -1}
 	e.say(0, e.pos)
 	var later []*loop
@@ -62,7 +62,7 @@ func (e *emitter) contourOrder(loops []loop) {
 	}
 	e.label(last.end)
 	e.feedBack(last.f)
-	e.displaced, e.moved = true, true
+	e.displaced = true
 	e.inX, e.inY = last.x, last.y
 }
 

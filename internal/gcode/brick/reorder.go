@@ -62,7 +62,6 @@ type mover struct {
 	said       [3]int // labels in force in the output, by kind
 	displaced  bool   // the nozzle left a contour from another place than in the input,
 	inX, inY   int32  // which is this
-	moved      bool   // a contour of this layer was printed in another order
 	travel     float64
 }
 
@@ -89,12 +88,16 @@ func (e *emitter) contourAt(a int) (loops []loop, ok bool) {
 	}
 	for i := range loops {
 		p := &loops[i]
-		if p.plane != first.plane || p.hold == holdRelative || !e.movable(p) || i > 0 && !e.replaceable(p) {
+		if p.plane != first.plane || p.hold == holdRelative || e.counts(p) != e.counts(first) ||
+			!e.movable(p) || i > 0 && !e.replaceable(p) {
 			return nil, false
 		}
 	}
 	return loops, e.leavable(loops[len(loops)-1].last+1) && e.hoppable(loops)
 }
+
+// counts reports whether the E words of p are positions.
+func (e *emitter) counts(p *loop) bool { return e.l.moves[p.first].is(absoluteE) }
 
 // outOfOrder reports whether a raised loop comes before a flat one.
 func outOfOrder(loops []loop) bool {

@@ -8,6 +8,7 @@ package brick
 // A layer change marker does not cut at once. Some files announce a layer twice, in two slicers' words, and some
 // announce the same layer again for the next object. So a marker only opens a possible cut, and what follows decides:
 // a wall bead at the height of the current layer closes it again, any other wall bead or another marker makes the cut.
+// It is made behind the last bead before the marker: what leads to the first loop of a layer may stand there.
 
 import (
 	"errors"
@@ -84,7 +85,6 @@ type facts struct {
 	dialect            string
 	wallLabels         int
 	external, climbing int // beads of the visible wall, and those of them that move in Z
-	innerLabels        int
 	relative           bool
 	tooBig             bool
 	bytes              int64
