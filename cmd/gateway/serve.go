@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,6 +43,9 @@ func serve(ctx context.Context, o *options, config *rest.Config) error {
 		return err
 	}
 	g := gateway.New(o.gateway, mgr.GetCache(), synced, live, store, ctrlmetrics.Registry)
+	if err := notify(ctx, mgr, g.JobChanged); err != nil {
+		return err
+	}
 	leader := &cleanup.Leader{Config: config, Sweeper: &cleanup.Sweeper{
 		Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: time.Now,
 	}}
@@ -52,7 +57,7 @@ func serve(ctx context.Context, o *options, config *rest.Config) error {
 	}
 	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.gateway.Namespace)
 	servers := []*gateway.Server{
-		{Name: "api", Address: o.address, Handler: g.Handler(o.metricsAddress == "")},
+		{Name: "api", Address: o.address, Handler: g.Handler(o.metricsAddress == ""), OnStop: g.Drain},
 		{Name: "pods", Address: o.podAddress, Handler: g.PodHandler()},
 	}
 	if o.metricsAddress != "" && o.metricsAddress != "0" {
@@ -111,6 +116,26 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 		return nil, nil, fmt.Errorf("set up the client: %w", err)
 	}
 	return mgr, live, nil
+}
+
+// notify calls changed with the name of each job that changes.
+func notify(ctx context.Context, mgr ctrl.Manager, changed func(name string)) error {
+	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.ProcessingJob{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watch ProcessingJobs: %w", err)
+	}
+	tell := func(object any) {
+		if job, ok := object.(*v1alpha1.ProcessingJob); ok {
+			changed(job.Name)
+		} else if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+			_, name, _ := strings.Cut(unknown.Key, "/")
+			changed(name)
+		}
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: tell, UpdateFunc: func(_, object any) { tell(object) }, DeleteFunc: tell,
+	})
+	return err
 }
 
 // watch has the cache hold what the gateway reads, and returns whether it does yet.

@@ -47,6 +47,9 @@ type Gateway struct {
 	scrape  http.Handler
 	pods    *podIdentities
 	ready   *readiness
+	changes *changes
+
+	draining chan struct{} // closed when the process is told to stop
 }
 
 // Registry is where the gateway's metrics are registered and served from.
@@ -70,8 +73,17 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		misses:  rate.NewLimiter(50, 100),
 		pods:    newPodIdentities(live),
 		ready:   &readiness{synced: synced, probe: store.Probe},
+		changes: newChanges(),
+
+		draining: make(chan struct{}),
 	}
 }
+
+// JobChanged tells whoever waits for a job that the cache has another version of it.
+func (g *Gateway) JobChanged(name string) { g.changes.notify(name) }
+
+// Drain ends the requests that only wait. It is called once.
+func (g *Gateway) Drain() { close(g.draining) }
 
 var validationReason = map[string]bool{}
 
@@ -91,8 +103,11 @@ func validationReasons() []string { return slices.Concat(uploadReasons, contentR
 func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt := newRouter(g.metrics)
 	rt.handle("POST /api/v1/upload", g.upload, 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
-	rt.handle("GET /api/v1/status/{job_id}", g.status, 200, 304, 404, 500, 503)
+	rt.handle("GET /api/v1/status/{job_id}", g.status, 200, 304, 400, 404, 500, 503)
+	rt.handle("GET /api/v1/status/{job_id}/events", g.events, 200, 404, 500, 503)
 	rt.handle("GET /api/v1/download/{job_id}", g.download, 200, 206, 304, 307, 404, 409, 410, 416, 500, 503)
+	rt.handle("DELETE /api/v1/jobs/{job_id}", g.cancel, 204, 404, 500, 503)
+	rt.handle("GET /api/v1/processors", g.processors, 200, 500, 503)
 	rt.handle("GET /healthz", healthz, 200)
 	rt.handle("GET /readyz", g.ready.serve, 200, 503)
 	if withMetrics {

@@ -42,7 +42,7 @@ func (u *upload) receive(body io.Reader) error {
 	for {
 		n, readErr := fill(body, chunk[:])
 		u.size += int64(n)
-		if limit := u.limit(); u.size > limit {
+		if limit := u.gateway.sizeLimit(u.processor); u.size > limit {
 			return tooLarge(limit)
 		}
 		hash.Write(chunk[:n])

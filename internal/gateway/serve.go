@@ -20,6 +20,7 @@ type Server struct {
 	Name    string
 	Address string
 	Handler http.Handler
+	OnStop  func() // called when the server stops to listen; may be nil
 }
 
 // Start listens and serves.
@@ -40,6 +41,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return log.IntoContext(context.Background(), logger) },
+	}
+	if s.OnStop != nil {
+		server.RegisterOnShutdown(s.OnStop)
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

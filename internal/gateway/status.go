@@ -40,6 +40,7 @@ type fileView struct {
 
 type links struct {
 	Status   string `json:"status"`
+	Events   string `json:"events"`
 	Download string `json:"download"`
 }
 
@@ -48,12 +49,18 @@ func downloadPath(id string) string { return "/api/v1/download/" + url.PathEscap
 
 // status tells what became of a job.
 func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
+	wait, err := waitFor(r)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		g.awaitNews(w, r, wait)
+	}
 	job, err := g.job(r.Context(), r.PathValue("job_id"))
 	if err != nil {
 		return err
 	}
-	// Everything in the answer comes from the object, so its version names the answer.
-	etag := `"` + string(job.UID) + "-" + job.ResourceVersion + `"`
+	etag := etagOf(job)
 	w.Header().Set("ETag", etag)
 	w.Header().Set("Cache-Control", "no-cache")
 	if matches(r.Header.Get("If-None-Match"), etag) {
@@ -62,6 +69,11 @@ func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusOK, "application/json", describe(job))
 	return nil
+}
+
+// etagOf names a version of a job: everything in an answer comes from the object.
+func etagOf(job *v1alpha1.ProcessingJob) string {
+	return `"` + string(job.UID) + "-" + job.ResourceVersion + `"`
 }
 
 func describe(job *v1alpha1.ProcessingJob) *jobView {
@@ -78,7 +90,7 @@ func describe(job *v1alpha1.ProcessingJob) *jobView {
 		CreatedAt:  job.CreationTimestamp.UTC(),
 		StartedAt:  utc(s.StartTime),
 		FinishedAt: utc(s.CompletionTime),
-		Links:      links{Status: statusPath(job.Name), Download: downloadPath(job.Name)},
+		Links:      links{Status: statusPath(job.Name), Events: statusPath(job.Name) + "/events", Download: downloadPath(job.Name)},
 	}
 	if view.Status == "" { // written before the CRD had its default
 		view.Status = v1alpha1.PhasePending

@@ -124,7 +124,7 @@ func (u *upload) checkFile() error {
 	if u.processor == nil || u.fileName == "" {
 		return nil
 	}
-	if limit := u.limit(); u.size > limit {
+	if limit := u.gateway.sizeLimit(u.processor); u.size > limit {
 		return tooLarge(limit)
 	}
 	formats := u.processor.Spec.Accepts.Formats
@@ -139,15 +139,6 @@ func (u *upload) checkFile() error {
 	return fail(http.StatusUnsupportedMediaType, reasonInvalidExtension,
 		"processor %q takes files that end in .%s; this one is called %q",
 		u.processor.Name, strings.Join(formats, ", ."), u.fileName)
-}
-
-// limit is the largest size that is allowed, as far as is known.
-func (u *upload) limit() int64 {
-	limit := u.gateway.MaxUploadSize
-	if u.processor != nil && u.processor.Spec.Accepts.MaxSize != nil {
-		limit = min(limit, u.processor.Spec.Accepts.MaxSize.Value())
-	}
-	return limit
 }
 
 // check is everything that can be said against the upload once all of it is here.

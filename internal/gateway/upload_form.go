@@ -61,7 +61,7 @@ func (u *upload) readRaw(r *http.Request, name string, body io.Reader) error {
 	if err := u.admit(); err != nil { // no field can follow
 		return err
 	}
-	if limit := u.limit(); r.ContentLength > limit {
+	if limit := u.gateway.sizeLimit(u.processor); r.ContentLength > limit {
 		return tooLarge(limit)
 	}
 	return u.receive(body)

@@ -362,15 +362,20 @@ func TestUploadFetchStoreDownload(t *testing.T) {
 // finish does what the manager does at the end, and waits until the gateway has seen it.
 func (g *gateway) finish(job *v1alpha1.ProcessingJob, phase v1alpha1.Phase) {
 	g.t.Helper()
+	seen := make(chan string, 1)
+	go func() {
+		var v view
+		g.call("GET", "http://"+g.address+"/api/v1/status/"+job.Name+"?wait=50s", nil, "", &v)
+		seen <- v.Status
+	}()
+	started := time.Now()
 	job.Status.Phase = phase
 	if err := g.cp.Client.Status().Update(g.t.Context(), job); err != nil {
 		g.t.Fatal(err)
 	}
-	controlplane.Eventually(g.t, "the gateway to see "+string(phase), func(context.Context) (bool, error) {
-		var v view
-		g.call("GET", "http://"+g.address+"/api/v1/status/"+job.Name, nil, "", &v)
-		return v.Status == string(phase), nil
-	})
+	if got := <-seen; got != string(phase) || time.Since(started) > 40*time.Second {
+		g.t.Fatalf("the gateway saw %q after %s, want %s at once", got, time.Since(started), phase)
+	}
 }
 
 func TestSecondPodKeepsTheFirstResult(t *testing.T) {

@@ -1,0 +1,45 @@
+package gateway
+
+import "sync"
+
+// changes wakes whoever waits for a job to change.
+type changes struct {
+	mu      sync.Mutex
+	waiting map[string]map[chan struct{}]struct{} // by the job's name
+}
+
+func newChanges() *changes {
+	return &changes{waiting: map[string]map[chan struct{}]struct{}{}}
+}
+
+// subscribe returns a channel that holds a token whenever the job may have changed since the last was taken. cancel
+// ends that.
+func (c *changes) subscribe(job string) (changed <-chan struct{}, cancel func()) {
+	ch := make(chan struct{}, 1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting[job] == nil {
+		c.waiting[job] = map[chan struct{}]struct{}{}
+	}
+	c.waiting[job][ch] = struct{}{}
+	return ch, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.waiting[job], ch)
+		if len(c.waiting[job]) == 0 {
+			delete(c.waiting, job)
+		}
+	}
+}
+
+// notify never blocks: a token that was not taken yet stands for this change, too.
+func (c *changes) notify(job string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for ch := range c.waiting[job] {
+		select {
+		case ch <- struct{}{}:
+		default:
+		}
+	}
+}

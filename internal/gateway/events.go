@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// heartbeat is how often a line is sent that says nothing, so that nothing in between takes the connection for dead.
+const heartbeat = 15 * time.Second
+
+// events streams what becomes of a job as server-sent events, and ends with it.
+func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("job_id")
+	changed, cancel := g.changes.subscribe(id)
+	defer cancel()
+	job, err := g.job(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	started := time.Now()
+	defer func() { discount(w, time.Since(started)) }()
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	stream := &eventStream{w: w, controller: http.NewResponseController(w), last: r.Header.Get("Last-Event-ID")}
+	ticker := time.NewTicker(heartbeat)
+	defer ticker.Stop()
+	for {
+		if err := stream.send(job); err != nil || job.Status.Phase.Finished() {
+			return err
+		}
+		select {
+		case <-changed:
+			if job, err = g.job(r.Context(), id); err != nil {
+				return stream.gone(asProblem(err))
+			}
+		case <-ticker.C:
+			if err := stream.write(": still here\n\n"); err != nil {
+				return err
+			}
+		case <-g.draining: // the client comes back, to another replica
+			return nil
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+// eventStream writes events. Its id is the job's version, so a client that comes back gets only what it missed.
+type eventStream struct {
+	w          http.ResponseWriter
+	controller *http.ResponseController
+	last       string
+}
+
+func (s *eventStream) send(job *v1alpha1.ProcessingJob) error {
+	id := strings.Trim(etagOf(job), `"`)
+	if id == s.last {
+		return s.controller.Flush() // the header, at least
+	}
+	s.last = id
+	data, err := json.Marshal(describe(job))
+	if err != nil {
+		return err
+	}
+	return s.write(fmt.Sprintf("event: status\nid: %s\ndata: %s\n\n", id, data))
+}
+
+// gone says that the job does not exist any more.
+func (s *eventStream) gone(p *problem) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return s.write(fmt.Sprintf("event: gone\ndata: %s\n\n", data))
+}
+
+func (s *eventStream) write(text string) error {
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.controller.Flush()
+}
