@@ -55,7 +55,13 @@ func (c *selfCheck) checkLines(l *layer, out []byte) error {
 		return c.fail(0, "a layer that must stay as it is was edited")
 	}
 	pos := uint32(0)
-	for i := range l.moves {
+	for i := int32(0); i < int32(len(l.moves)); i++ {
+		if n := c.stretch(i, pos); n > i {
+			i, pos = n, l.moves[n-1].end
+			if int(i) == len(l.moves) {
+				break
+			}
+		}
 		m := &l.moves[i]
 		if want := l.text[pos:m.end]; bytes.HasPrefix(c.out, want) {
 			c.out = c.out[len(want):]
@@ -69,7 +75,7 @@ func (c *selfCheck) checkLines(l *layer, out []byte) error {
 			c.move(m)
 		}
 		if m.is(isBead) {
-			c.bead(int32(i), m)
+			c.bead(i, m)
 		}
 		if c.err != nil {
 			return c.err
@@ -81,6 +87,37 @@ func (c *selfCheck) checkLines(l *layer, out []byte) error {
 		return c.fail(uint32(len(l.text)), "the output has more lines than it should")
 	}
 	return c.err
+}
+
+// stretch takes the moves from i on up to the lead of the next inner loop at once, if nothing is out of place there and
+// the text is the same, and returns the move behind them.
+func (c *selfCheck) stretch(i int32, pos uint32) int32 {
+	if c.lift != 0 || c.shift != 0 {
+		return i
+	}
+	for c.loop < len(c.l.loops) && (c.l.loops[c.loop].last < i || !c.l.loops[c.loop].inner()) {
+		c.loop++
+	}
+	n := int32(len(c.l.moves))
+	if c.loop < len(c.l.loops) {
+		n = c.l.loops[c.loop].lead
+	}
+	if n <= i {
+		return i
+	}
+	want := c.l.text[pos:c.l.moves[n-1].end]
+	if !bytes.HasPrefix(c.out, want) {
+		return i
+	}
+	c.out = c.out[len(want):]
+	for k := i; k < n; k++ {
+		m := &c.l.moves[k]
+		c.position += int64(m.e)
+		if m.is(setsE) {
+			c.position = c.l.arcs[m.arc].i
+		}
+	}
+	return n
 }
 
 func (c *selfCheck) fail(off uint32, text string) error {
