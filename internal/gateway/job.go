@@ -70,10 +70,26 @@ func (u *upload) finish(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 		if err := u.meet(ctx); err != nil {
 			return nil, err
 		}
+		job, err := u.create(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return job, u.stillThere(ctx, job)
 	case err != nil:
 		return nil, storageProblem(err)
 	}
 	return u.create(ctx)
+}
+
+// stillThere makes sure of a file that was there before: it may be so old that a sweep took it just before its job was
+// made. Then the job goes, too, and the client tries again.
+func (u *upload) stillThere(ctx context.Context, job *v1alpha1.ProcessingJob) error {
+	_, _, err := u.gateway.store.Stat(ctx, u.inputKey())
+	if !errors.Is(err, storage.ErrNotFound) {
+		return nil // or not to be known now; the job's pod will see
+	}
+	deleteErr := u.gateway.live.Delete(ctx, job, client.Preconditions{UID: ptr.To(job.UID)})
+	return storageProblem(errors.Join(err, client.IgnoreNotFound(deleteErr)))
 }
 
 // replay answers a repeated request with the job of the first one.

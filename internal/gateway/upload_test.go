@@ -289,6 +289,29 @@ func TestIdempotencyKeyAfterAnInterruptedUpload(t *testing.T) {
 	}
 }
 
+func TestIdempotencyKeyWhoseOldFileIsSweptMeanwhile(t *testing.T) {
+	var f *fixture
+	uploads := 0
+	f = newFixture(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+		uploads++
+		if uploads == 1 {
+			return errors.New("the API server is away")
+		}
+		if err := f.store.Delete(ctx, f.stored()[0]); uploads == 2 && err != nil { // the sweep
+			t.Error(err)
+		}
+		return c.Create(ctx, o, opts...)
+	}})
+	for _, want := range []int{503, 503} {
+		if a := f.uploadWithKey("a.gcode", print(50), key); a.status != want {
+			t.Errorf("answer %d %s, want %d", a.status, a.body, want)
+		}
+	}
+	if jobs := f.jobs(); len(jobs) > 0 {
+		t.Errorf("a job without its file: %s", jobs[0].Name)
+	}
+}
+
 func TestUploadWhoseJobIsRefused(t *testing.T) {
 	resource := v1alpha1.GroupVersion.WithResource("processingjobs").GroupResource()
 	for name, test := range map[string]struct {
