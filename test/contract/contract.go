@@ -67,7 +67,8 @@ var Families = []Family{
 	{
 		Name: "http_request_duration_seconds", Type: "histogram", Description: "HTTP request duration in seconds",
 		Labels: []Label{methodLabel, pathLabel}, Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10}, By: gateway,
-		Raised: "when a request was answered", Source: "internal/gateway/route.go",
+		Raised: "when a request was answered, without the time that a client asked to wait for a job",
+		Source: "internal/gateway/route.go",
 	},
 	{
 		Name: "uploads_total", Type: "counter", Description: "Total file uploads",
@@ -163,7 +164,8 @@ var Extra = []Family{
 // Routes are the endpoints of http_requests_total. Each has a series at zero for a good answer and one for a fault of
 // the gateway's, but for /healthz and /metrics, which have no such answer.
 var Routes = []string{
-	"POST /api/v1/upload", "GET /api/v1/status/{job_id}", "GET /api/v1/download/{job_id}", "GET /readyz",
+	"POST /api/v1/upload", "GET /api/v1/status/{job_id}", "GET /api/v1/status/{job_id}/events",
+	"GET /api/v1/download/{job_id}", "DELETE /api/v1/jobs/{job_id}", "GET /api/v1/processors", "GET /readyz",
 	"GET /pod/v1/input", "PUT /pod/v1/outputs/{name}", "POST /pod/v1/commit", "GET /healthz", "GET /metrics",
 }
 

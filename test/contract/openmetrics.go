@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"google.golang.org/protobuf/proto"
 )
 
 var (
@@ -50,25 +53,38 @@ func CheckOpenMetrics(text, openMetrics []byte) ([]string, error) {
 	return faults, nil
 }
 
-// seriesNames are the contract's series of a scrape in either format, histograms without their buckets.
+// seriesNames are the contract's series of a scrape in either format. Comments are left out: in OpenMetrics a counter
+// shares its TYPE line's name with the gauge of client_golang that it is called after, which no parser takes twice.
 func seriesNames(scrape []byte) ([]string, error) {
-	var lines []string
+	var lines strings.Builder
 	for line := range strings.Lines(string(scrape)) {
-		lines = append(lines, exemplar.ReplaceAllString(strings.TrimSuffix(line, "\n"), ""))
+		if !strings.HasPrefix(line, "#") {
+			lines.WriteString(exemplar.ReplaceAllString(strings.TrimSuffix(line, "\n"), "") + "\n")
+		}
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(strings.Join(lines, "\n") + "\n"))
+	families, err := parser.TextToMetricFamilies(strings.NewReader(lines.String()))
 	if err != nil {
 		return nil, fmt.Errorf("failed to read a scrape: %w", err)
 	}
 	var names []string
 	for _, want := range slices.Concat(Families, Extra) {
-		if family := families[want.Name]; family != nil {
-			for _, metric := range family.Metric {
-				names = append(names, want.Name+"{"+key(metric)+"}")
+		for _, suffix := range []string{"", "_bucket", "_sum", "_count"} {
+			for _, metric := range families[want.Name+suffix].GetMetric() {
+				normaliseBound(metric)
+				names = append(names, want.Name+suffix+"{"+key(metric)+"}")
 			}
 		}
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// normaliseBound writes a bucket's bound as the text format does: "1" is "1.0" in OpenMetrics.
+func normaliseBound(metric *dto.Metric) {
+	for _, label := range metric.Label {
+		if bound, err := strconv.ParseFloat(label.GetValue(), 64); err == nil && label.GetName() == "le" {
+			label.Value = proto.String(strconv.FormatFloat(bound, 'g', -1, 64))
+		}
+	}
 }
