@@ -16,26 +16,38 @@ import (
 // tailSize is how much of the end of a file is searched for the slicer's settings.
 const tailSize = 256 << 10
 
-// peek reads what has to be known before the first byte is processed: the settings at the end of a text, and the
-// digest for the stamp.
-func (c *command) peek(f source) error {
+// peek reads what has to be known before the first byte of a file is processed: the settings at the end of a text. For
+// a container it is the digest for the stamp, which a text gets afterwards.
+func (c *command) peek(f source, kind string) error {
 	c.brick.Settings = slicerSettings()
-	kind, err := newInput(context.Background(), f.section(), nil).sniff()
-	if err != nil {
-		return err
-	}
 	if kind == formatText {
 		tail := make([]byte, min(f.size, tailSize))
 		if _, err := f.file.ReadAt(tail, f.size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read the end of %s: %w", c.input, err)
 		}
 		c.brick.Settings = append(tail, c.brick.Settings...)
+		return nil
 	}
 	hash := sha256.New()
 	if _, err := io.Copy(hash, f.section()); err != nil {
 		return fmt.Errorf("read %s: %w", c.input, err)
 	}
 	c.brick.InputSHA256 = hex.EncodeToString(hash.Sum(nil))
+	return nil
+}
+
+// transformHashed writes the result for a text and puts the digest of what was read into its stamp.
+func (c *command) transformHashed(in io.Reader, w io.Writer, r *report) error {
+	hash := sha256.New()
+	c.brick.InputSHA256 = strings.Repeat("0", hex.EncodedLen(sha256.Size))
+	if err := c.transform(io.TeeReader(in, hash), formatText, w, r); err != nil {
+		return err
+	}
+	if out, ok := w.(io.WriterAt); ok && r.digestAt >= 0 {
+		if _, err := out.WriteAt(hex.AppendEncode(nil, hash.Sum(nil)), r.digestAt); err != nil {
+			return fmt.Errorf("write the digest: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -66,9 +66,6 @@ func (c *command) processFile(ctx context.Context, r *report, file *os.File, std
 	bar := newProgress(stderr, info.Size())
 	defer bar.stop()
 	f := source{file, info.Size(), bar}
-	if err := c.peek(f); err != nil {
-		return err
-	}
 	switch {
 	case c.dryRun:
 		return c.transformFile(ctx, f, io.Discard, r)
@@ -119,9 +116,15 @@ func (c *command) transformFile(ctx context.Context, f source, w io.Writer, r *r
 	if err != nil {
 		return err
 	}
-	if kind == formatZip {
+	if err := c.peek(f, kind); err != nil {
+		return err
+	}
+	switch kind {
+	case formatText:
+		err = c.transformHashed(in, w, r)
+	case formatZip:
 		err = c.transformArchive(ctx, f, w, r)
-	} else {
+	default:
 		err = c.transform(in, kind, w, r)
 	}
 	var failed *brick.SelfcheckError

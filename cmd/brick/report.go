@@ -31,6 +31,8 @@ type report struct {
 	Warnings []brick.Reason `json:"warnings,omitempty"`
 	Stats    *brick.Stats   `json:"stats,omitempty"`
 	Plates   []plate        `json:"plates,omitempty"`
+
+	digestAt int64 // see brick.Result
 }
 
 // plate is what is told about one plate of an archive.
@@ -44,7 +46,7 @@ func (r *report) take(res *brick.Result) {
 	if res.Reason != "" {
 		r.Outcome = outcomeNoop
 	}
-	r.Warnings, r.Stats = res.Warnings, &res.Stats
+	r.Warnings, r.Stats, r.digestAt = res.Warnings, &res.Stats, res.DigestAt
 }
 
 // addPlate adds what became of a plate. The archive counts as bricked when one of its plates is.

@@ -32,6 +32,9 @@ type Result struct {
 	Detail   string   `json:"detail,omitempty"`
 	Warnings []Reason `json:"warnings,omitempty"`
 	Stats    Stats    `json:"stats"`
+	// DigestAt is where in the output Options.InputSHA256 stands, -1 when it does not. A caller that only knows the digest
+	// afterwards can put it there.
+	DigestAt int64 `json:"-"`
 }
 
 // peekSize is how much of the head of the input is searched for settings before anything is processed.
@@ -60,10 +63,11 @@ func Transform(r io.Reader, w io.Writer, opt Options) (*Result, error) {
 	cfg := readConfig(head, opt.Settings)
 	p := pipeline{opt: &opt, cfg: &cfg, quit: make(chan struct{})}
 	res := &Result{Stats: Stats{Slicer: cfg.slicer, Multiplier: opt.Multiplier}}
-	err = p.run(io.MultiReader(bytes.NewReader(head), r), w, &res.Stats)
-	if err != nil {
+	o := &output{w: w, digest: opt.InputSHA256, digestAt: -1}
+	if err := p.run(io.MultiReader(bytes.NewReader(head), r), o, &res.Stats); err != nil {
 		return nil, err
 	}
+	res.DigestAt = o.digestAt
 	return res, p.judge(res)
 }
 
@@ -80,7 +84,7 @@ type pipeline struct {
 
 var errQuit = errors.New("assembler gave up")
 
-func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
+func (p *pipeline) run(r io.Reader, o *output, stats *Stats) error {
 	order := make(chan *layer, p.opt.Workers)
 	const inHand = 5 // what scanner and assembler hold besides those that wait
 	for range cap(order) + inHand {
@@ -88,12 +92,12 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 	}
 	work := make(chan *layer, p.opt.Workers)
 	p.scan = newScanner(r, p.opt.Force, p.take, func(l *layer) error {
+		work <- l // first, so that it is analysed even while the assembler is behind
 		select {
 		case order <- l:
 		case <-p.quit:
 			return errQuit
 		}
-		work <- l
 		return nil
 	})
 	var workers sync.WaitGroup
@@ -111,7 +115,7 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 		close(order)
 		close(work)
 	}()
-	assembled := p.assemble(order, w, stats)
+	assembled := p.assemble(order, o, stats)
 	err := <-scanned
 	workers.Wait()
 	if assembled != nil {
@@ -120,9 +124,8 @@ func (p *pipeline) run(r io.Reader, w io.Writer, stats *Stats) error {
 	return err
 }
 
-func (p *pipeline) assemble(order <-chan *layer, w io.Writer, stats *Stats) error {
+func (p *pipeline) assemble(order <-chan *layer, o *output, stats *Stats) error {
 	e := &emitter{stats: stats, mover: newMover(p.opt, p.cfg)}
-	o := &output{w: w}
 	check := &selfCheck{}
 	b := &columnBuilder{opt: p.opt, cfg: p.cfg, stats: stats, free: p.give}
 	b.done = func(l *layer, follow []move) {

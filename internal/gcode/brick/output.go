@@ -25,6 +25,9 @@ type output struct {
 	flushed bool // something went to w
 	written int64
 	err     error
+
+	digest   string // of the input, as it stands in the stamp
+	digestAt int64  // and where that is, -1 for nowhere
 }
 
 // add takes the text of a layer.
@@ -51,6 +54,9 @@ func (o *output) addStamp() {
 	if !o.flushed {
 		line, _ := lex.NextLine(o.kept)
 		at = len(line)
+	}
+	if i := bytes.Index(o.stamp, []byte(o.digest)); i >= 0 && o.digest != "" {
+		o.digestAt = o.written + int64(at+i)
 	}
 	rest := bytes.Clone(o.kept[at:])
 	o.kept = append(append(o.kept[:at], o.stamp...), rest...)
