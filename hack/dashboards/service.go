@@ -48,6 +48,18 @@ var service = page{
 			{graph, "Input and output size trends", "Average size of files", units.BytesSI, []query{
 				{`sum(rate(processing_input_size_bytes_sum{OURS}[$__rate_interval])) / sum(rate(processing_input_size_bytes_count{OURS}[$__rate_interval]))`, "input"},
 				{`sum(rate(processing_output_size_bytes_sum{OURS}[$__rate_interval])) / sum(rate(processing_output_size_bytes_count{OURS}[$__rate_interval]))`, "output"}}},
+			{graph, "Why jobs wait", "Waiting jobs by reason", units.Short, []query{
+				{`sum by (reason) (bricklayers_jobs_waiting{OURS})`, "{{reason}}"}}},
+			{graph, "Time in the queue", "Half and 99 % of the jobs were admitted sooner", units.Seconds, []query{
+				{`histogram_quantile(0.5, sum by (le) (rate(bricklayers_queue_wait_seconds_bucket{OURS}[$__rate_interval])))`, "50 %"},
+				{`histogram_quantile(0.99, sum by (le) (rate(bricklayers_queue_wait_seconds_bucket{OURS}[$__rate_interval])))`, "99 %"}}},
+			{graph, "Attempts by outcome", "Attempts per minute; a job may need several", units.Short, []query{
+				{`sum by (outcome) (rate(bricklayers_attempts_total{OURS}[$__rate_interval])) * 60`, "{{outcome}}"}}},
+			{graph, "Error budgets", "How many times faster than the objectives allow the errors of the last hour come", units.Short, []query{
+				{`max(namespace:bricklayers_upload_errors:ratio_rate1h{namespace=~"$namespace"}) / 0.001`, "uploads"},
+				{`max(namespace:bricklayers_download_errors:ratio_rate1h{namespace=~"$namespace"}) / 0.001`, "downloads"},
+				{`max(namespace:bricklayers_job_errors:ratio_rate1h{namespace=~"$namespace"}) / 0.01`, "jobs"},
+				{`max(namespace:bricklayers_queue_errors:ratio_rate1h{namespace=~"$namespace"}) / 0.01`, "queue"}}},
 			{graph, "Why jobs ended", "Finished jobs per minute by reason", units.Short, []query{
 				{`sum by (reason) (rate(bricklayers_jobs_finished_total{OURS}[$__rate_interval])) * 60 > 0`, "{{reason}}"}}},
 		}},

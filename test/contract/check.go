@@ -13,9 +13,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// foreign are the prefixes of the families that the contract does not speak of: the libraries' and our own further ones.
+// foreign are the prefixes of the families that libraries bring along.
 var foreign = []string{
-	"bricklayers_",
 	"go_", "process_", "controller_runtime_", "workqueue_", "rest_client_", "leader_election_", "certwatcher_",
 	"promhttp_",
 }

@@ -147,8 +147,7 @@ var Families = []Family{
 	},
 }
 
-// Extra are families beyond the contract that alerts and dashboards need. All such are prefixed bricklayers_, and Check
-// lets others of that prefix pass.
+// Extra are the families beyond the contract, all prefixed bricklayers_.
 var Extra = []Family{
 	{
 		Name: "bricklayers_jobs_finished_total", Type: "counter",
@@ -158,6 +157,33 @@ var Extra = []Family{
 			"ResultMissing", "NameConflict", "JobRefused", "JobDeleted", "ProcessorNotFound", "NotStarted", "DeadlineExceeded",
 		}}},
 		By: manager, Raised: "once per job, after its final status was written", Source: "controllers/status.go",
+	},
+	{
+		Name: "bricklayers_attempts_total", Type: "counter", Description: "Attempts that ended, by outcome",
+		Labels: []Label{{Name: "outcome", Values: []string{
+			"succeeded", "input_rejected", "failed", "out_of_memory", "timeout", "lost",
+		}}},
+		By: manager, Raised: "once per attempt, after the status that tells its end was written",
+		Source: "controllers/decide.go",
+	},
+	{
+		Name: "bricklayers_jobs_waiting", Type: "gauge", Description: "Number of jobs waiting in queue by reason",
+		Labels: []Label{{Name: "reason", Values: []string{
+			"Queued", "InstallationLimit", "ProcessorLimit", "NamespaceLimit", "ProcessorNotFound",
+		}}},
+		By: manager, LeaderOnly: true, Raised: "counted at each scrape", Source: "controllers/dispatch.go",
+	},
+	{
+		Name: "bricklayers_queue_wait_seconds", Type: "histogram",
+		Description: "Time from a job's arrival in the queue to its admission",
+		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: manager,
+		Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
+	},
+	{
+		Name: "bricklayers_queue_estimate_error_seconds", Type: "histogram",
+		Description: "Difference between the estimated and the actual time in the queue",
+		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: manager,
+		Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
 	},
 }
 
