@@ -13,14 +13,15 @@ import (
 
 	"bricklayers.dev/bricklayers/internal/gcode/brick"
 	"bricklayers.dev/bricklayers/internal/gcode/check"
+	"bricklayers.dev/bricklayers/test/perf/figure"
 	"bricklayers.dev/bricklayers/test/prints"
 )
 
 type bencher struct {
+	figure.Printer
 	dir  string
 	runs int
 	exe  string // the brick command
-	ok   bool
 }
 
 func (b *bencher) build() error {
@@ -104,11 +105,11 @@ func (b *bencher) compare(name, path string) (rss int64, err error) {
 			plain = least(plain, wall)
 		}
 		at := fmt.Sprintf("%s_%d_core", name, cores)
-		b.report(figure{Name: at + "_speed", Value: mb / bricked.Seconds(), Unit: "MB/s"}, true)
-		b.report(figure{Name: at + "_plain_speed", Value: mb / plain.Seconds(), Unit: "MB/s"}, true)
-		b.report(figure{Name: at + "_ratio", Value: plain.Seconds() / bricked.Seconds(), Unit: "1", Bar: bar}, true)
+		b.Info(at+"_speed", mb/bricked.Seconds(), "MB/s")
+		b.Info(at+"_plain_speed", mb/plain.Seconds(), "MB/s")
+		b.AtLeast(at+"_ratio", plain.Seconds()/bricked.Seconds(), "1", bar)
 	}
-	b.report(figure{Name: name + "_rss", Value: float64(rss) / 1024, Unit: "MiB", Bar: 64}, false)
+	b.AtMost(name+"_rss", float64(rss)/1024, "MiB", 64)
 	if err := b.verify(name, path, out); err != nil {
 		return 0, err
 	}
@@ -126,7 +127,7 @@ func (b *bencher) verify(name, in, out string) error {
 	if violations > 0 {
 		fmt.Fprintln(os.Stderr, report)
 	}
-	b.report(figure{Name: name + "_violations", Value: float64(violations), Unit: "1", Bar: 0.5}, false)
+	b.AtMost(name+"_violations", float64(violations), "1", 0)
 	return nil
 }
 
@@ -158,6 +159,6 @@ func (b *bencher) allocations() error {
 	}
 	// A pool that grows once more in one run than in the other is no allocation per line.
 	perLine := (mallocs[1] - mallocs[0]) / (lines[1] - lines[0])
-	b.report(figure{Name: "allocations_per_line", Value: perLine, Unit: "1", Bar: 0.001}, false)
+	b.AtMost("allocations_per_line", perLine, "1", 0.001)
 	return nil
 }
