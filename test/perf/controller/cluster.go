@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -84,9 +85,24 @@ func (c *cluster) startPrograms(o options) error {
 	return c.startPods()
 }
 
-// startPods has KWOK play the kubelets.
-func (c *cluster) startPods() (err error) {
-	c.pods, err = c.start("bin/kwok", "--kubeconfig="+c.kubeconfig, "--manage-all-nodes=true", "--server-address=")
+// startPods has KWOK play the kubelets, by its own stages for pods that run and end at once.
+func (c *cluster) startPods() error {
+	module, err := exec.Command("go", "list", "-C", "hack/tools/kwok", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok").Output()
+	if err != nil {
+		return fmt.Errorf("failed to find KWOK's module: %w", err)
+	}
+	args := []string{"bin/kwok", "--kubeconfig=" + c.kubeconfig, "--manage-all-nodes=true", "--server-address="}
+	stages := filepath.Join(strings.TrimSpace(string(module)), "kustomize", "stage")
+	for _, kind := range []string{"node", "pod"} {
+		files, err := filepath.Glob(filepath.Join(stages, kind, "fast", kind+"-*.yaml"))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			args = append(args, "--config="+file)
+		}
+	}
+	c.pods, err = c.start(args...)
 	return err
 }
 
@@ -133,6 +149,11 @@ func (c *cluster) populate(ctx context.Context) error {
 			Status:     corev1.NodeStatus{Capacity: capacity, Allocatable: capacity},
 		}
 		if err := c.Create(ctx, node); err != nil {
+			return err
+		}
+		// A new node is tainted until the node controller, which does not run here, sees it ready.
+		untaint := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"taints":null}}`))
+		if err := c.Patch(ctx, node, untaint); err != nil {
 			return err
 		}
 	}

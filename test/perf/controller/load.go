@@ -158,7 +158,7 @@ func (c *cluster) follow(ctx context.Context, kind client.ObjectList, want int, 
 	group.SetLimit(creators + 1)
 	var done atomic.Int64
 	group.Go(func() error {
-		defer w.Stop()
+		defer func() { w.Stop() }()
 		seen := map[string]bool{}
 		for len(seen) < want {
 			var event watch.Event
@@ -167,7 +167,11 @@ func (c *cluster) follow(ctx context.Context, kind client.ObjectList, want int, 
 				return fmt.Errorf("%d of %d done: %w", done.Load(), want, ctx.Err())
 			case e, open := <-w.ResultChan():
 				if !open {
-					return fmt.Errorf("the watch of %T ended", kind)
+					// The API server may end a watch at any time. A new one begins with everything that exists.
+					if w, err = c.Watch(ctx, kind, client.InNamespace(namespace)); err != nil {
+						return err
+					}
+					continue
 				}
 				event = e
 			}
