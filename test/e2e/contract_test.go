@@ -20,7 +20,7 @@ func TestMetricsKeepTheContract(t *testing.T) {
 	leaders := 0
 	for process, at := range map[contract.Process]struct {
 		deployment, port string
-		openMetrics      bool // controller-runtime's server has the text format only
+		openMetrics      bool // the manager serves the text format only
 	}{
 		contract.Gateway: {"bricklayers-gateway", "8000", true},
 		contract.Manager: {"bricklayers-manager", "8080", false},
