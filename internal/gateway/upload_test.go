@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -206,6 +207,16 @@ func TestUploadIsRefusedAsSoonAsItIsTooLarge(t *testing.T) {
 	if response.StatusCode != 413 || body.sent > 64<<20 {
 		t.Errorf("answer %d after %d bytes; the limit is 256 KiB", response.StatusCode, body.sent)
 	}
+}
+
+func TestUploadThatStalls(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	f.UploadTimeout = 100 * time.Millisecond
+	body, writer := io.Pipe()
+	go func() { _, _ = io.WriteString(writer, print(50)) }() // and then nothing, without an end
+	a := f.do(http.MethodPost, "/api/v1/upload?name=a.gcode", body)
+	f.wantRefused(a, 408, "upload_too_slow")
+	f.wantMetric(`uploads_total{status="failed_error"}`, "1")
 }
 
 func TestUploadFromAnotherOriginIsRefused(t *testing.T) {
