@@ -153,6 +153,25 @@ func TestPodDeletedMidRun(t *testing.T) {
 	untilStatus(t, id, "Timeout")
 }
 
+// TestCancelled: deleting a job over HTTP stops it.
+func TestCancelled(t *testing.T) {
+	require(t)
+	id := send(t, behaving(t, "hang"))
+	untilStatus(t, id, "Running")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, gatewayURL+"/api/v1/jobs/"+id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, body := raw(t, request); status != http.StatusNoContent {
+		t.Fatalf("the deletion answered %d %s", status, body)
+	}
+	eventually(t, "the job to be gone", 10*time.Second, func(context.Context) (bool, error) {
+		status, _ := do(t, get(t, "/api/v1/status/"+id))
+		return status == http.StatusNotFound, nil
+	})
+	noPodsLeft(t, id)
+}
+
 // TestGatewayRestartedBetweenUploadAndFetch: the bytes and the job are durable when the upload is answered.
 func TestGatewayRestartedBetweenUploadAndFetch(t *testing.T) {
 	require(t)
