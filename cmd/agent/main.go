@@ -13,8 +13,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := agent.Run(ctx, os.Args[1:]); err != nil {
+	err := agent.Run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
 		// The pod's terminationMessagePolicy takes the end of the log for the message, so this is what users read.
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(agent.ExitCode(err))

@@ -79,8 +79,9 @@ func (o *options) check(rest []string) error {
 	case o.gateway.UploadTimeout <= 0 || o.cleanup.Interval <= 0:
 		return errors.New("--upload-timeout and --sweep-interval must be more than 0")
 	case o.cleanup.GracePeriod <= o.gateway.UploadTimeout:
-		return fmt.Errorf("--sweep-grace-period (%s) must be longer than --upload-timeout (%s), or a sweep could take a file "+
-			"for left over while its job is being made", o.cleanup.GracePeriod, o.gateway.UploadTimeout)
+		return fmt.Errorf(
+			"--sweep-grace-period (%s) must be longer than --upload-timeout (%s), or a sweep could take a file "+
+				"for left over while its job is being made", o.cleanup.GracePeriod, o.gateway.UploadTimeout)
 	case o.leaderElect && o.leaseNamespace == "":
 		return errors.New("--leader-elect needs --lease-namespace or $POD_NAMESPACE")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,12 +29,12 @@ import (
 )
 
 // serve runs both ports and the cleanup service until the context ends.
-func serve(ctx context.Context, o *options, config *rest.Config) error {
+func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 	store, err := storage.Open(ctx, o.bucket, o.uploadMemory)
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	mgr, live, err := newManager(o, config)
 	if err != nil {
 		return err
@@ -111,7 +112,9 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the manager: %w", err)
 	}
-	live, err := client.New(config, client.Options{Scheme: scheme, Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient()})
+	live, err := client.New(config, client.Options{
+		Scheme: scheme, Mapper: mgr.GetRESTMapper(), HTTPClient: mgr.GetHTTPClient(),
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the client: %w", err)
 	}

@@ -32,7 +32,11 @@ func temporary(format string, args ...any) error {
 
 // worthRetrying tells which answers may be another one soon: 401 comes while the API server does not know the pod yet.
 func worthRetrying(status int) bool {
-	return status == http.StatusTooManyRequests || status == http.StatusUnauthorized || status == http.StatusRequestTimeout || status >= 500
+	switch status {
+	case http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusRequestTimeout:
+		return true
+	}
+	return status >= 500
 }
 
 // retry repeats do while it returns a temporaryError and there is time.

@@ -62,7 +62,8 @@ func (s *Store) outputs() ([]string, error) {
 	var names []string
 	for _, entry := range entries {
 		if !entry.Type().IsRegular() {
-			return nil, fmt.Errorf("the processor left %q, which is not a regular file; only files right in $OUTPUT_DIR are taken", entry.Name())
+			return nil, fmt.Errorf(
+				"the processor left %q, which is not a regular file; only files right in $OUTPUT_DIR are taken", entry.Name())
 		}
 		if err := filename.Check(entry.Name()); err != nil {
 			return nil, fmt.Errorf("the processor left a file whose name %w", err)

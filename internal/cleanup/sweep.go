@@ -59,14 +59,19 @@ func (s *Sweeper) Run(ctx context.Context) {
 // error; it returns an error when it could not go over all of it.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.Metrics.CleanupRuns.Inc()
-	pass := &pass{Sweeper: s, oldest: s.Now().Add(-s.GracePeriod), limiter: rate.NewLimiter(deletesPerSecond, deletesPerSecond)}
+	pass := &pass{
+		Sweeper: s,
+		oldest:  s.Now().Add(-s.GracePeriod),
+		limiter: rate.NewLimiter(deletesPerSecond, deletesPerSecond),
+	}
 	err := s.Store.Walk(ctx, func(object storage.Listed) error { return pass.visit(ctx, object) })
 	if err != nil {
 		s.Metrics.CleanupErrors.Inc()
 		return err
 	}
 	s.Metrics.DiskUsage.Set(float64(pass.kept))
-	log.FromContext(ctx).Info("swept", "deleted", pass.deleted, "bytesFreed", pass.freed, "bytesKept", pass.kept, "dryRun", s.DryRun)
+	log.FromContext(ctx).Info(
+		"swept", "deleted", pass.deleted, "bytesFreed", pass.freed, "bytesKept", pass.kept, "dryRun", s.DryRun)
 	return nil
 }
 

@@ -28,7 +28,8 @@ func Check(name string) error {
 	case strings.ContainsFunc(name, forbidden):
 		return fmt.Errorf("%q has a slash, a backslash or a control character in it", name)
 	case strings.HasSuffix(name, reservedSuffix) || strings.Contains(name, reservedPart):
-		return fmt.Errorf("%q ends with %q or has %q in it, which the storage keeps for itself", name, reservedSuffix, reservedPart)
+		return fmt.Errorf(
+			"%q ends with %q or has %q in it, which the storage keeps for itself", name, reservedSuffix, reservedPart)
 	}
 	return nil
 }

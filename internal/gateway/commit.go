@@ -43,7 +43,8 @@ func (g *Gateway) checkCommit(ctx context.Context, pod *podJob, commit *podapi.C
 		seen[file.Name] = true
 		size, _, err := g.store.Stat(ctx, storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, file.Name))
 		if errors.Is(err, storage.ErrNotFound) || err == nil && size != file.Size {
-			return fail(http.StatusConflict, reasonOutputMissing, "output %q is not in the storage as it should be; store it again", file.Name)
+			return fail(http.StatusConflict, reasonOutputMissing,
+				"output %q is not in the storage as it should be; store it again", file.Name)
 		}
 		if err != nil {
 			return storageProblem(err)
@@ -147,5 +148,6 @@ func (g *Gateway) podsJob(ctx context.Context, pod *podJob) (*v1alpha1.Processin
 }
 
 func jobFinished(job *v1alpha1.ProcessingJob) *problem {
-	return fail(http.StatusConflict, podapi.ReasonJobFinished, "the job is %s already; it takes no result any more", job.Status.Phase)
+	return fail(http.StatusConflict, podapi.ReasonJobFinished,
+		"the job is %s already; it takes no result any more", job.Status.Phase)
 }

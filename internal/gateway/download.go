@@ -91,7 +91,7 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file 
 	if err != nil {
 		return missingOrStorage(err)
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }() // it was only read
 	if object.Size != file.Size {
 		return wrongSize(key, object.Size, file.Size)
 	}
@@ -100,7 +100,7 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file 
 }
 
 // redirect sends to an address of the bucket's, if it has such.
-func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, file *storage.File) (sent bool, err error) {
+func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, file *storage.File) (bool, error) {
 	address, err := g.store.SignedURL(r.Context(), key)
 	if err != nil {
 		return false, storageProblem(err)
@@ -174,5 +174,6 @@ func choose(job *v1alpha1.ProcessingJob, manifest *storage.Manifest, name string
 }
 
 func gone(job *v1alpha1.ProcessingJob) *problem {
-	return fail(http.StatusGone, reasonFileMissing, "the result of job %s is not in the storage any more; upload the file again", job.Name)
+	return fail(http.StatusGone, reasonFileMissing,
+		"the result of job %s is not in the storage any more; upload the file again", job.Name)
 }

@@ -41,7 +41,8 @@ func (r *readiness) serve(w http.ResponseWriter, _ *http.Request) error {
 	case errors.Is(err, storage.ErrFull):
 		return fail(http.StatusServiceUnavailable, reasonStorageFull, "the bucket is full").because(err).after(probeEvery)
 	case err != nil:
-		return fail(http.StatusServiceUnavailable, reasonStorage, "the bucket cannot be written").because(err).after(probeEvery)
+		return fail(http.StatusServiceUnavailable, reasonStorage,
+			"the bucket cannot be written").because(err).after(probeEvery)
 	}
 	_, err := io.WriteString(w, "ok\n")
 	return err

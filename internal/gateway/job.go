@@ -40,7 +40,8 @@ func (u *upload) identify(key string) error {
 	}
 	if len(key) < minKey || len(key) > maxKey {
 		return fail(http.StatusBadRequest, reasonBadKey,
-			"the Idempotency-Key has %d characters; it must have from %d to %d and should be random, such as a UUID", len(key), minKey, maxKey)
+			"the Idempotency-Key has %d characters; it must have from %d to %d and should be random, such as a UUID",
+			len(key), minKey, maxKey)
 	}
 	sum := sha256.Sum256([]byte("idempotency-key\x00" + u.gateway.Namespace + "\x00" + key))
 	u.jobID = hex.EncodeToString(sum[:16])
@@ -111,7 +112,7 @@ func (u *upload) meet(ctx context.Context) error {
 	if err != nil {
 		return storageProblem(err)
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }() // it was only read
 	hash := sha256.New()
 	if _, err := io.Copy(hash, object); err != nil {
 		return storageProblem(err)
@@ -148,7 +149,8 @@ func (u *upload) create(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 		return job, nil
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		u.drop(ctx)
-		return nil, fail(http.StatusUnprocessableEntity, reasonJobRefused, "the Kubernetes API refused the job: %v", err).because(err)
+		return nil, fail(http.StatusUnprocessableEntity, reasonJobRefused,
+			"the Kubernetes API refused the job: %v", err).because(err)
 	default:
 		return u.resolve(ctx, err)
 	}

@@ -135,7 +135,8 @@ func (p *podIdentities) review(ctx context.Context, token string) (namespace, po
 		return "", "", "", asClusterProblem(fmt.Errorf("review a pod's token: %w", err))
 	}
 	if !review.Status.Authenticated {
-		return "", "", "", fail(http.StatusUnauthorized, reasonNotAPod, "the token is not valid here: %s", review.Status.Error)
+		return "", "", "", fail(http.StatusUnauthorized, reasonNotAPod,
+			"the token is not valid here: %s", review.Status.Error)
 	}
 	user := review.Status.User
 	account, ok := strings.CutPrefix(user.Username, "system:serviceaccount:")

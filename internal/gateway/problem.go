@@ -58,7 +58,8 @@ const (
 // uploadReasons are the reasons of upload_validation_failures_total that are not the content check's.
 var uploadReasons = []string{
 	reasonNoFile, reasonBadForm, reasonBadField, reasonBadName, reasonProcessorNotFound, reasonInvalidParameters,
-	reasonEmpty, reasonFileTooLarge, reasonInvalidExtension, reasonInvalidFormat, reasonJobRefused, reasonBadKey, reasonKeyReused,
+	reasonEmpty, reasonFileTooLarge, reasonInvalidExtension, reasonInvalidFormat, reasonJobRefused,
+	reasonBadKey, reasonKeyReused,
 }
 
 // problem is an answer that is an error (RFC 9457).
@@ -139,7 +140,8 @@ func (p *problem) write(w http.ResponseWriter) {
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
 	content, err := json.Marshal(body)
 	if err != nil { // of our own types only: a mistake in this program
-		status, content = http.StatusInternalServerError, []byte(`{"title":"Internal Server Error","status":500,"reason":"internal"}`)
+		status = http.StatusInternalServerError
+		content = []byte(`{"title":"Internal Server Error","status":500,"reason":"internal"}`)
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(content)+1))

@@ -95,7 +95,8 @@ func bodyProblem(err error) error {
 	case errors.Is(err, multipart.ErrMessageTooLarge):
 		return fail(http.StatusBadRequest, reasonBadForm, "a part of the form has too many or too long headers").because(err)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return fail(http.StatusBadRequest, reasonInterrupted, "the body ended early; nothing of the file was kept").because(err)
+		return fail(http.StatusBadRequest, reasonInterrupted,
+			"the body ended early; nothing of the file was kept").because(err)
 	}
 	return fail(http.StatusBadRequest, reasonInterrupted, "the body could not be read: %v", err).because(err)
 }

@@ -24,7 +24,9 @@ type router struct {
 	other   map[string]*metrics.Route // by method, for paths that are no route
 }
 
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions,
+}
 
 const (
 	otherEndpoint = "other" // label of what matches no route: a path from outside is never a label

@@ -56,7 +56,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests of %s were still in flight after %s: %w", s.Name, drainTimeout, err), server.Close())
+		return errors.Join(fmt.Errorf(
+			"requests of %s were still in flight after %s: %w", s.Name, drainTimeout, err), server.Close())
 	}
 	return nil
 }

@@ -90,7 +90,9 @@ func describe(job *v1alpha1.ProcessingJob) *jobView {
 		CreatedAt:  job.CreationTimestamp.UTC(),
 		StartedAt:  utc(s.StartTime),
 		FinishedAt: utc(s.CompletionTime),
-		Links:      links{Status: statusPath(job.Name), Events: statusPath(job.Name) + "/events", Download: downloadPath(job.Name)},
+		Links: links{
+			Status: statusPath(job.Name), Events: statusPath(job.Name) + "/events", Download: downloadPath(job.Name),
+		},
 	}
 	if view.Status == "" { // written before the CRD had its default
 		view.Status = v1alpha1.PhasePending

@@ -145,7 +145,8 @@ func (u *upload) checkFile() error {
 func (u *upload) check() error {
 	if u.fileName == "" {
 		return fail(http.StatusBadRequest, reasonNoFile,
-			"there is no file: send multipart/form-data with a field named file, or the file itself as the body and its name as ?name=part.gcode")
+			"there is no file: send multipart/form-data with a field named file, "+
+				"or the file itself as the body and its name as ?name=part.gcode")
 	}
 	if err := u.admit(); err != nil {
 		return err
@@ -178,7 +179,8 @@ func asParameterProblem(err error) error {
 }
 
 func tooLarge(limit int64) *problem {
-	return fail(http.StatusRequestEntityTooLarge, reasonFileTooLarge, "the file is larger than the %d bytes allowed", limit)
+	return fail(http.StatusRequestEntityTooLarge, reasonFileTooLarge,
+		"the file is larger than the %d bytes allowed", limit)
 }
 
 // close drops what was not committed.

@@ -115,7 +115,8 @@ func (u *upload) readFieldPart(part *multipart.Part) error {
 		return bodyProblem(err)
 	}
 	if len(value) > maxFieldBytes {
-		return fail(http.StatusBadRequest, reasonBadField, "the field %q is longer than %d bytes", part.FormName(), maxFieldBytes)
+		return fail(http.StatusBadRequest, reasonBadField,
+			"the field %q is longer than %d bytes", part.FormName(), maxFieldBytes)
 	}
 	return u.setField(part.FormName(), string(value))
 }
@@ -123,7 +124,8 @@ func (u *upload) readFieldPart(part *multipart.Part) error {
 func (u *upload) setFileName(sent string) error {
 	u.fileName = filename.Clean(sent)
 	if u.fileName == "" {
-		return fail(http.StatusBadRequest, reasonBadName, "the file name %q cannot be used; send one such as part.gcode", sent)
+		return fail(http.StatusBadRequest, reasonBadName,
+			"the file name %q cannot be used; send one such as part.gcode", sent)
 	}
 	return u.checkFile()
 }

@@ -204,7 +204,7 @@ func TestUploadIsRefusedAsSoonAsItIsTooLarge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != 413 || body.sent > 64<<20 {
+	if response.StatusCode != http.StatusRequestEntityTooLarge || body.sent > 64<<20 {
 		t.Errorf("answer %d after %d bytes; the limit is 256 KiB", response.StatusCode, body.sent)
 	}
 }
@@ -242,7 +242,9 @@ func TestUploadOfAClientThatGoesAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := http.DefaultTransport.RoundTrip(request); err == nil {
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err == nil {
+		_ = response.Body.Close()
 		t.Fatal("the request succeeded")
 	}
 	f.server.Close() // waits for the handler
@@ -253,22 +255,22 @@ func TestUploadOfAClientThatGoesAway(t *testing.T) {
 
 const key = "3f0e4b52-8a7e-4a5c-9f38-1c52ab5d3c11"
 
-func (f *fixture) uploadWithKey(name, content, key string) *answer {
+func (f *fixture) uploadWithKey(content, key string) *answer {
 	f.t.Helper()
-	return f.do(http.MethodPost, "/api/v1/upload?name="+name, strings.NewReader(content), "Idempotency-Key", key)
+	return f.do(http.MethodPost, "/api/v1/upload?name=a.gcode", strings.NewReader(content), "Idempotency-Key", key)
 }
 
 func TestIdempotencyKey(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{})
-	first := f.uploadWithKey("a.gcode", print(50), key)
-	again := f.uploadWithKey("a.gcode", print(50), key)
+	first := f.uploadWithKey(print(50), key)
+	again := f.uploadWithKey(print(50), key)
 	if first.status != 201 || again.status != 201 || string(first.body) != string(again.body) {
 		t.Errorf("first %d %s, again %d %s", first.status, first.body, again.status, again.body)
 	}
-	if other := f.uploadWithKey("a.gcode", print(51), key); other.status != 422 || other.reason() != "idempotency_key_reused" {
+	if other := f.uploadWithKey(print(51), key); other.status != 422 || other.reason() != "idempotency_key_reused" {
 		t.Errorf("other content: %d %s", other.status, other.body)
 	}
-	if weak := f.uploadWithKey("a.gcode", print(50), "1"); weak.status != 400 || weak.reason() != "bad_idempotency_key" {
+	if weak := f.uploadWithKey(print(50), "1"); weak.status != 400 || weak.reason() != "bad_idempotency_key" {
 		t.Errorf("weak key: %d %s", weak.status, weak.body)
 	}
 	if jobs, names := f.jobs(), f.stored(); len(jobs) != 1 || len(names) != 1 {
@@ -284,7 +286,7 @@ func TestIdempotencyKeyAfterAnInterruptedUpload(t *testing.T) {
 		}
 		return c.Create(ctx, o, opts...)
 	}})
-	a := f.uploadWithKey("a.gcode", print(50), key)
+	a := f.uploadWithKey(print(50), key)
 	if a.status != 503 || a.reason() != "cluster_unavailable" || a.header.Get("Retry-After") == "" {
 		t.Errorf("API server away: %d %s", a.status, a.body)
 	}
@@ -292,10 +294,10 @@ func TestIdempotencyKeyAfterAnInterruptedUpload(t *testing.T) {
 		t.Errorf("the job may still appear, but its file is gone: %v", names)
 	}
 	down = false
-	if a := f.uploadWithKey("a.gcode", print(51), key); a.status != 409 || a.reason() != "idempotency_key_in_use" {
+	if a := f.uploadWithKey(print(51), key); a.status != 409 || a.reason() != "idempotency_key_in_use" {
 		t.Errorf("other content: %d %s", a.status, a.body)
 	}
-	if a := f.uploadWithKey("a.gcode", print(50), key); a.status != 201 {
+	if a := f.uploadWithKey(print(50), key); a.status != 201 {
 		t.Errorf("same content: %d %s", a.status, a.body)
 	}
 }
@@ -314,7 +316,7 @@ func TestIdempotencyKeyWhoseOldFileIsSweptMeanwhile(t *testing.T) {
 		return c.Create(ctx, o, opts...)
 	}})
 	for _, want := range []int{503, 503} {
-		if a := f.uploadWithKey("a.gcode", print(50), key); a.status != want {
+		if a := f.uploadWithKey(print(50), key); a.status != want {
 			t.Errorf("answer %d %s, want %d", a.status, a.body, want)
 		}
 	}

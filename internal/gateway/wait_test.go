@@ -15,9 +15,10 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
 
-// setPhase changes a job and tells the gateway, as its cache would.
-func (f *fixture) setPhase(name string, phase v1alpha1.Phase) {
+// setPhase changes the job "a" and tells the gateway, as its cache would.
+func (f *fixture) setPhase(phase v1alpha1.Phase) {
 	f.t.Helper()
+	const name = "a"
 	job := &v1alpha1.ProcessingJob{}
 	err := f.client.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: name}, job)
 	if err == nil {
@@ -60,8 +61,8 @@ func TestLongPoll(t *testing.T) {
 	started := time.Now()
 
 	f.whenWaiting("a", func() {
-		f.setPhase("a", v1alpha1.PhaseRunning) // no news for a client that waits for the end
-		f.setPhase("a", v1alpha1.PhaseCompleted)
+		f.setPhase(v1alpha1.PhaseRunning) // no news for a client that waits for the end
+		f.setPhase(v1alpha1.PhaseCompleted)
 	})
 	if got := statusOf(t, f.do("GET", "/api/v1/status/a?wait=50s", nil)); got != v1alpha1.PhaseCompleted {
 		t.Errorf("waited for the end and got %s", got)
@@ -92,7 +93,7 @@ func TestLongPollForAChange(t *testing.T) {
 	if a := f.do("GET", "/api/v1/status/a?wait=10ms", nil, "If-None-Match", etag); a.status != 304 {
 		t.Errorf("nothing new: %d", a.status)
 	}
-	f.whenWaiting("a", func() { f.setPhase("a", v1alpha1.PhaseRunning) })
+	f.whenWaiting("a", func() { f.setPhase(v1alpha1.PhaseRunning) })
 	if got := statusOf(t, f.do("GET", "/api/v1/status/a?wait=50s", nil, "If-None-Match", etag)); got != v1alpha1.PhaseRunning {
 		t.Errorf("a change: %s", got)
 	}
@@ -105,7 +106,7 @@ func TestLongPollForAChange(t *testing.T) {
 // listen opens a stream of events and returns a reader of it.
 func (f *fixture) listen(job, lastID string) *bufio.Reader {
 	f.t.Helper()
-	request, err := http.NewRequestWithContext(f.t.Context(), "GET", f.server.URL+"/api/v1/status/"+job+"/events", nil)
+	request, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, f.server.URL+"/api/v1/status/"+job+"/events", nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -115,7 +116,7 @@ func (f *fixture) listen(job, lastID string) *bufio.Reader {
 		f.t.Fatal(err)
 	}
 	f.t.Cleanup(func() { _ = response.Body.Close() })
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
 		f.t.Fatalf("answer %s, %s", response.Status, response.Header.Get("Content-Type"))
 	}
 	return bufio.NewReader(response.Body)
@@ -153,7 +154,7 @@ func TestEvents(t *testing.T) {
 	var last string
 	for _, phase := range []v1alpha1.Phase{v1alpha1.PhasePending, v1alpha1.PhaseRunning, v1alpha1.PhaseCompleted} {
 		if phase != v1alpha1.PhasePending {
-			f.setPhase("a", phase)
+			f.setPhase(phase)
 		}
 		kind, id, view := event(t, stream)
 		if kind != "status" || view.Status != phase || id == last {

@@ -129,7 +129,7 @@ func largeObjects(t *testing.T, store *Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }()
 	if got, err := io.ReadAll(object); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("read %d bytes of %d, or others: %v", len(got), len(content), err)
 	}

@@ -59,7 +59,7 @@ func (s *Store) Result(ctx context.Context, namespace, jobUID string) (*Manifest
 	if err != nil {
 		return nil, err
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }() // it was only read
 	content, err := io.ReadAll(io.LimitReader(object, maxManifest))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", ResultKey(namespace, jobUID), err)

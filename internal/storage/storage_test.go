@@ -49,7 +49,7 @@ func read(t *testing.T, store *Store, key string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }()
 	content, err := io.ReadAll(object)
 	if err != nil {
 		t.Fatal(err)

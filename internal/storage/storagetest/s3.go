@@ -48,7 +48,7 @@ func S3(t testing.TB) *Server {
 	t.Helper()
 	program := program()
 	if program == "" {
-		t.Skip("needs the S3 server versitygw: set VERSITYGW to its program, or build it to bin/versitygw (hack/tools/versitygw)")
+		t.Skip("needs the S3 server versitygw: set VERSITYGW to its program, or build hack/tools/versitygw to bin/versitygw")
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
@@ -62,7 +62,8 @@ func S3(t testing.TB) *Server {
 	}
 	s := &Server{Endpoint: "http://" + address, Root: t.TempDir()}
 	// Metadata goes into a folder, because not every file system has extended attributes.
-	s.command = exec.Command(program, "--access", accessKey, "--secret", secretKey, "--region", region, "--port", address, "--quiet",
+	s.command = exec.Command(program,
+		"--access", accessKey, "--secret", secretKey, "--region", region, "--port", address, "--quiet",
 		"posix", "--sidecar", t.TempDir(), s.Root)
 	s.command.Stdout, s.command.Stderr = &s.log, &s.log
 	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 				fmt.Fprintln(os.Stderr, err)
 				return 1
 			}
-			defer os.RemoveAll(folder)
+			defer func() { _ = os.RemoveAll(folder) }()
 			programs = folder
 			build := exec.Command("go", "build", "-o", folder, "bricklayers.dev/bricklayers/cmd/gateway", "bricklayers.dev/bricklayers/cmd/agent")
 			if out, err := build.CombinedOutput(); err != nil {
@@ -104,7 +104,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	return listener.Addr().String()
 }
 

@@ -42,7 +42,8 @@ func (p *print) Read(b []byte) (int, error) {
 }
 
 func upload(ctx context.Context, s *server, body io.Reader, size int64) (id string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/upload?name=a.gcode", io.NopCloser(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/api/v1/upload?name=a.gcode",
+		io.NopCloser(body))
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +65,7 @@ func uploadToFloor(ctx context.Context, address string, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if _, err := io.Copy(conn, newPrint(size)); err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ func run() (err error) {
 		if *folder, err = os.MkdirTemp("", "bench-gateway-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(*folder)
+		defer func() { _ = os.RemoveAll(*folder) }()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -66,13 +66,12 @@ func runFloor(folder string) error {
 }
 
 func takeFile(conn net.Conn, name string) error {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(name)
-	defer file.Close()
+	defer func() { _, _ = file.Close(), os.Remove(name) }()
 	hash := sha256.New()
 	if _, err := io.Copy(io.MultiWriter(file, hash), conn); err != nil {
 		return err
@@ -131,7 +130,8 @@ func startGateway(ctx context.Context, folder string) (*server, func(), error) {
 func runGateway(ctx context.Context, environment *envtest.Environment, folder string) (*server, error) {
 	program := filepath.Join(folder, "gateway")
 	// As it is built for its image.
-	build := exec.CommandContext(ctx, "go", "build", "-tags=disable_grpc_modules", "-trimpath", "-ldflags=-s -w", "-o", program, "bricklayers.dev/bricklayers/cmd/gateway")
+	build := exec.CommandContext(ctx, "go", "build", "-tags=disable_grpc_modules", "-trimpath", "-ldflags=-s -w",
+		"-o", program, "bricklayers.dev/bricklayers/cmd/gateway")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the gateway: %w\n%s", err, out)
 	}
