@@ -103,11 +103,30 @@ tools-packimage:
 $(BIN)/helm: | tools-clusterctl
 	@$(BIN)/clusterctl build helm
 
+##@ Benchmarks: a line of JSON per figure; they fail when a figure misses its bar
+
+.PHONY: bench-brick
+bench-brick: ## Measure brick against a plain parse and copy.
+	@go run ./test/perf/brick
+
+.PHONY: bench-controller
+bench-controller: cluster-build build-manager $(BIN)/kwok ## Measure the manager against two floors on a real control plane.
+	@go run ./test/perf/controller
+
+.PHONY: bench-metrics
+bench-metrics: ## Measure what a scrape costs.
+	@go run ./test/perf/metrics
+
+$(BIN)/kwok: hack/tools/kwok/go.mod
+	@cd hack/tools/kwok && CGO_ENABLED=0 go build -o $@ sigs.k8s.io/kwok/cmd/kwok
+
 ##@ Before a commit
 
 .PHONY: generate
 generate: $(BIN)/helm ## Make every generated file anew.
 	@$(CONTROLLER_GEN) object applyconfiguration:omitToolVersion=true crd paths=./api/... output:crd:dir=config/crd
+	@cd hack/dashboards && go run .
+	@go run ./hack/monitoring
 	@go run ./hack/chart
 
 .PHONY: verify

@@ -51,11 +51,17 @@ const resultGrace = 30 * time.Second
 
 // decide is the whole lifecycle of an admitted job.
 func decide(o observation) decision {
-	if o.job.Status.Output != nil && (o.child == nil || jobFinished(o.child)) {
+	d := decideAttempt(o)
+	over := o.child == nil || jobFinished(o.child) || d.phase.Finished()
+	if o.job.Status.Output != nil && over {
 		// A committed result is the truth whatever became of the pods that made it.
 		return decision{phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted, message: processorWords(o.pod),
 			outcome: metrics.AttemptSucceeded}
 	}
+	return d
+}
+
+func decideAttempt(o observation) decision {
 	switch {
 	case o.child == nil:
 		return o.lost()
@@ -145,7 +151,9 @@ func (o observation) active() decision {
 		}
 		return d
 	}
-	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: min(left, patience)}
+	// The longer it has waited, the less often it is looked at: each look lists events.
+	again := max(patience, min(o.now.Sub(p.idleSince), 10*patience))
+	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: min(left, again)}
 }
 
 // patience is how long an attempt may wait without saying why before its events are read for the reason. A Job does not

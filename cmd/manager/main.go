@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -88,8 +89,11 @@ func run(ctx context.Context, args []string) error {
 		Scheme: newScheme(),
 		Cache:  controllers.CacheOptions(o.namespace),
 		// Events are read past the cache, and only of a Job that cannot get its pod.
-		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Event{}}}},
-		Metrics:                       server.Options{BindAddress: o.metricsAddress},
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Event{}}}},
+		Metrics: server.Options{
+			BindAddress: o.metricsAddress,
+			HandlerOpts: []func(*promhttp.HandlerOpts){func(h *promhttp.HandlerOpts) { h.EnableOpenMetrics = true }},
+		},
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "manager.bricklayers.dev",

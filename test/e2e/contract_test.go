@@ -18,12 +18,9 @@ const maxSeries = 1500
 func TestMetricsKeepTheContract(t *testing.T) {
 	require(t)
 	leaders := 0
-	for process, at := range map[contract.Process]struct {
-		deployment, port string
-		openMetrics      bool // the manager serves the text format only
-	}{
-		contract.Gateway: {"bricklayers-gateway", "8000", true},
-		contract.Manager: {"bricklayers-manager", "8080", false},
+	for process, at := range map[contract.Process]struct{ deployment, port string }{
+		contract.Gateway: {"bricklayers-gateway", "8000"},
+		contract.Manager: {"bricklayers-manager", "8080"},
 	} {
 		for _, pod := range podsOf(t, at.deployment) {
 			text := scrapePod(t, pod, at.port, "text/plain;version=0.0.4")
@@ -35,13 +32,11 @@ func TestMetricsKeepTheContract(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if at.openMetrics {
-				open, err := contract.CheckOpenMetrics(text, scrapePod(t, pod, at.port, "application/openmetrics-text;version=1.0.0"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				faults = append(faults, open...)
+			open, err := contract.CheckOpenMetrics(text, scrapePod(t, pod, at.port, "application/openmetrics-text;version=1.0.0"))
+			if err != nil {
+				t.Fatal(err)
 			}
+			faults = append(faults, open...)
 			for _, fault := range faults {
 				t.Errorf("%s: %s", pod.Name, fault)
 			}
