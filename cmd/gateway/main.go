@@ -46,7 +46,7 @@ func parseFlags(args []string) (*options, error) {
 	flags.StringVar(&o.bucket, "bucket", "file:///var/lib/bricklayers",
 		"address of the bucket: file:///FOLDER, s3://NAME, gs://NAME or azblob://NAME")
 	flags.Var(quantity{&memory}, "upload-memory",
-		"memory that uploads under way may hold together; 10Mi each, and none with a file:// bucket")
+		"memory that uploads under way may hold together; 15Mi each on S3, and none with a file:// bucket")
 	flags.StringVar(&o.gateway.Namespace, "namespace", defaultNamespace(), "namespace of the jobs that uploads make")
 	flags.StringVar(&o.gateway.DefaultProcessor, "default-processor", "brick", "Processor of an upload that names none")
 	flags.Var(quantity{&maxUpload}, "max-upload-size", "largest upload")
