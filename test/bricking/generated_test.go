@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"math"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -199,4 +200,31 @@ func factor(w wish, l prints.Loop) float64 {
 	}
 	corner := l.Height * (1 - math.Pi/4)
 	return 1 + 0.05*0.5*(l.Height/(0.45-corner))/(0.2/0.4071)
+}
+
+// TestTravelBeforeTheLayerChange: real Cura travels to the next layer before it says that it begins, so the stamp of a
+// layer's first loop stands in the layer before.
+func TestTravelBeforeTheLayerChange(t *testing.T) {
+	in := write(t, prints.Options{Dialect: "cura"})
+	early := regexp.MustCompile(`(?m)^(;LAYER:[1-9]\d*\n)((?:[^;].*\n)+)`)
+	moved := early.ReplaceAll(in, []byte("$2$1"))
+	if bytes.Equal(in, moved) {
+		t.Fatal("no layer change was moved")
+	}
+	for _, order := range orders {
+		w := wishes[0]
+		w.order = order
+		opt := w.brick(t, moved)
+		out, reason := transform(t, moved, opt)
+		if reason != "" {
+			t.Fatalf("%s: reason %q", order, reason)
+		}
+		report, err := check.Compare(bytes.NewReader(moved), bytes.NewReader(out), w.check(opt).WithSettings(moved))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Violations() > 0 {
+			t.Errorf("%s: %v", order, report)
+		}
+	}
 }

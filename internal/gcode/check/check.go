@@ -121,6 +121,7 @@ type checker struct {
 	waiting *layer // the last layer of walls, until it is known what is above it
 	number  int    // of the last layer of the object
 	totals  totals
+	stamps  stamps // behind the last bead of the segment before
 }
 
 // pair compares a segment of the input with the segment of the output that should be the same layer.
@@ -225,6 +226,7 @@ func (c *checker) finish() {
 	if c.waiting != nil {
 		c.judge(c.waiting, nil)
 	}
+	c.judgeStamps(nil, c.out.line)
 	c.finishFlow()
 	c.finishLines()
 	c.finishNozzle()

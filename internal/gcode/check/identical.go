@@ -55,44 +55,55 @@ func (c *checker) checkStamps(in, out *segment, p pairing) {
 			starts[p.toOut[q.first]] = q
 		}
 	}
-	r := c.report
 	line := 0
-	for o := range len(out.beads) + 1 {
-		end := len(out.commands)
-		if o < len(out.beads) {
-			end = int(out.moves[out.beads[o]].cmd)
-		}
-		up, down, at := c.countStamps(out, line, end)
+	for o := range out.beads {
+		end := int(out.moves[out.beads[o]].cmd)
+		c.stamps.count(out, line, end, c.opt)
 		line = max(line, end)
-		q := starts[int32(o)]
-		switch {
-		case q != nil:
-			r.checked("I16", 1)
-			if up != 1 {
-				r.add("I16", q.line, out.line+end, "raised loop has %d stamps before its first bead", up)
-			}
-		case up > 0:
-			r.add("I16", 0, out.line+at, "a stamp says raised, but the next bead is not")
+		c.judgeStamps(starts[int32(o)], out.line+end)
+	}
+	// Some slicers travel to a layer before they say that it begins, so these may belong to the next segment's bead.
+	c.stamps.count(out, line, len(out.commands), c.opt)
+}
+
+// judgeStamps holds the stamps since the last bead against the next one, which begins the raised loop q, or none.
+func (c *checker) judgeStamps(q *loop, line int) {
+	r, s := c.report, c.stamps
+	c.stamps = stamps{}
+	switch {
+	case q != nil:
+		r.checked("I16", 1)
+		if s.up != 1 {
+			r.add("I16", q.line, line, "raised loop has %d stamps before its first bead", s.up)
 		}
-		if down > 1 {
-			r.add("I16", 0, out.line+at, "%d stamps say lowered before one bead", down)
-		}
+	case s.up > 0:
+		r.add("I16", 0, s.line, "a stamp says raised, but the next bead is not")
+	}
+	if s.down > 1 {
+		r.add("I16", 0, s.line, "%d stamps say lowered before one bead", s.down)
 	}
 }
 
-func (c *checker) countStamps(g *segment, from, to int) (up, down, at int) {
+// stamps are what was read between two beads.
+type stamps struct {
+	up, down int
+	line     int // of the output, where the last of them stands
+}
+
+func (s *stamps) count(g *segment, from, to int, opt Options) {
 	for i := from; i < to; i++ {
 		text := g.lineText(i)
-		if len(text) < len(c.opt.Up) || g.commands[i].kind != motion {
+		if len(text) < len(opt.Up) || g.commands[i].kind != motion {
 			continue
 		}
-		if bytes.HasSuffix(text, []byte(c.opt.Up)) {
-			up++
-			at = i
-		} else if bytes.HasSuffix(text, []byte(c.opt.Down)) {
-			down++
-			at = i
+		switch {
+		case bytes.HasSuffix(text, []byte(opt.Up)):
+			s.up++
+		case bytes.HasSuffix(text, []byte(opt.Down)):
+			s.down++
+		default:
+			continue
 		}
+		s.line = g.line + i
 	}
-	return up, down, at
 }
