@@ -114,6 +114,7 @@ func (c *cluster) start(args ...string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	program.Stdout, program.Stderr = log, log
+	program.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig) // for the manager; the others have a flag
 	if err := program.Start(); err != nil {
 		return nil, fmt.Errorf("failed to start %s: %w", args[0], err)
 	}

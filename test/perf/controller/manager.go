@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,11 +31,13 @@ type measured struct {
 }
 
 func (c *cluster) startManager(ctx context.Context, o options) (*exec.Cmd, error) {
-	manager, err := c.start(o.manager, "--kubeconfig="+c.kubeconfig, "--leader-elect=false", "--max-active=0",
+	manager, err := c.start(o.manager, "--leader-elect=false", "--max-active=0",
 		"--metrics-bind-address="+managerMetrics, "--health-probe-bind-address=0", "--agent-image=example.com/agent:1")
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	for {
 		// The queue's gauges appear when the manager has begun to admit.
 		if series, err := scrape(ctx); err == nil {
@@ -44,7 +47,8 @@ func (c *cluster) startManager(ctx context.Context, o options) (*exec.Cmd, error
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("the manager does not admit jobs; its log is %s.log beside %s: %w",
+				filepath.Base(o.manager), c.kubeconfig, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
