@@ -26,12 +26,12 @@ type dispatcher struct {
 // newDispatcher starts the feed.
 func newDispatcher(ctx context.Context, q *queue.Queue, c cache.Cache, m *metrics.Manager) (*dispatcher, error) {
 	d := &dispatcher{queue: q, metrics: m, wake: make(chan struct{}, 1)}
-	synced, err := q.Feed(ctx, c, d.Wake)
-	if err != nil {
+	var err error
+	if d.synced, err = q.Feed(ctx, c, d.Wake); err != nil {
 		return nil, err
 	}
 	children, err := q.FeedChildren(ctx, c, d.Wake)
-	d.synced = append(synced, children)
+	d.synced = append(d.synced, children)
 	return d, err
 }
 

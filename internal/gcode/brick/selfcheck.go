@@ -130,7 +130,7 @@ func (c *selfCheck) fail(off uint32, text string) error {
 // same takes the text from a to b, which must come out as it is.
 func (c *selfCheck) same(a, b uint32) {
 	if want := c.l.text[a:b]; !bytes.HasPrefix(c.out, want) {
-		c.fail(a, "a line was changed that must stay as it is")
+		_ = c.fail(a, "a line was changed that must stay as it is") // kept in c.err
 	} else {
 		c.out = c.out[len(want):]
 	}
@@ -193,7 +193,7 @@ func (c *selfCheck) extruded(m *move, v int64) {
 
 func (c *selfCheck) nothingLaid(m *move) {
 	if !m.is(isBead) && c.given != int64(m.e) {
-		c.fail(m.off, "filament moves by another length where nothing is laid")
+		_ = c.fail(m.off, "filament moves by another length where nothing is laid")
 	}
 }
 
@@ -206,7 +206,7 @@ func (c *selfCheck) move(m *move) {
 	} else if v, ok := c.extrusion(m.off, m); ok {
 		c.extruded(m, v)
 	} else if m.e != 0 || c.l.locked {
-		c.fail(m.off, "a move was changed that must stay as it is")
+		_ = c.fail(m.off, "a move was changed that must stay as it is")
 	} else {
 		c.lift = c.height(m, line) - m.z
 	}
@@ -240,7 +240,7 @@ func (c *selfCheck) height(m *move, line []byte) int32 {
 	}
 	if b.Kind != lex.Move || b.Bad || a.Number != b.Number || a.Number > 1 || a.Has|lex.HasZ != b.Has ||
 		a.X != b.X || a.Y != b.Y || a.F != b.F || a.E != b.E {
-		c.fail(m.off, "more than the height of a travel was changed")
+		_ = c.fail(m.off, "more than the height of a travel was changed")
 	}
 	return int32(b.Z)
 }
@@ -254,9 +254,9 @@ func (c *selfCheck) bead(i int32, m *move) {
 		c.l.locked {
 		switch {
 		case c.lift != 0 && !m.is(unknownZ):
-			c.fail(m.off, "a bead that must stay in its plane was moved in Z")
+			_ = c.fail(m.off, "a bead that must stay in its plane was moved in Z")
 		case c.given != int64(m.e):
-			c.fail(m.off, "a bead that must stay as it is gets more or less plastic")
+			_ = c.fail(m.off, "a bead that must stay as it is gets more or less plastic")
 		}
 		return
 	}

@@ -102,7 +102,7 @@ func (c *checker) checkBead(in, out *segment, a, b *move, drift *int64) {
 			float64(a.pulled)/micro)
 	}
 	*drift = d
-	if c.in.machine.relativeE == false {
+	if !c.in.machine.relativeE {
 		r.checked("I13", 1)
 	}
 	if a.class == visible {

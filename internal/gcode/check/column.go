@@ -4,7 +4,6 @@ package check
 type columnTotals struct {
 	above, broken int
 	beside, same  int
-	proud         int
 }
 
 // stack puts the compared layer on top of the one below, which can now be judged: it is known what is above it.
