@@ -264,7 +264,7 @@ func (c *selfCheck) bead(i int32, m *move) {
 	if i == p.first {
 		c.in, c.laid = 0, 0
 		if !m.is(unknownZ) && !c.l.mayRise(int64(c.lift)) {
-			c.fail(m.off, "an inner loop is neither 0 nor h/4 nor h/2 above its plane")
+			_ = c.fail(m.off, "an inner loop is neither 0 nor h/4 nor h/2 above its plane")
 		}
 		c.loopLift = c.lift
 	}
@@ -272,11 +272,11 @@ func (c *selfCheck) bead(i int32, m *move) {
 	c.laid += c.given
 	switch {
 	case c.lift != c.loopLift:
-		c.fail(m.off, "a loop is not raised as a whole")
+		_ = c.fail(m.off, "a loop is not raised as a whole")
 	case c.given <= 0:
-		c.fail(m.off, "a bead lost its plastic")
+		_ = c.fail(m.off, "a bead lost its plastic")
 	case i == p.last && (c.laid*5 < c.in-100 || c.laid > c.in*3+100):
-		c.fail(m.off, "a loop gets less than a fifth or more than three times its plastic")
+		_ = c.fail(m.off, "a loop gets less than a fifth or more than three times its plastic")
 	}
 }
 
