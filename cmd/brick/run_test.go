@@ -3,7 +3,6 @@ package main
 import (
 	"archive/zip"
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 
 	"bricklayers.dev/bricklayers/internal/gcode/brick"
 	"bricklayers.dev/bricklayers/test/prints"
+	"bricklayers.dev/bricklayers/test/samples"
 )
 
 func writePrint(t *testing.T, path string, o prints.Options) []byte {
@@ -334,12 +334,12 @@ func writeArchive(t *testing.T, path string, entries map[string][]byte) {
 // TestSamples runs real files, where they are at hand, through everything: the result must pass the independent check
 // and must not be processed again.
 func TestSamples(t *testing.T) {
-	dir := cmp.Or(os.Getenv("BRICK_SAMPLES"), "../../../shared/samples")
+	dir := samples.Dir()
 	for _, name := range []string{"3DBenchy.gcode", "calicat.gcode", "prim-cube.gcode", "prim-cube.bgcode"} {
 		t.Run(name, func(t *testing.T) {
 			in := filepath.Join(dir, name)
 			if _, err := os.Stat(in); err != nil {
-				t.Skip("no samples here")
+				t.Skip("no real prints: name a folder with some in BRICK_SAMPLES")
 			}
 			out := filepath.Join(t.TempDir(), name)
 			if code, _, stderr := runBrick(t, nil, "-o", out, in); code != 0 || !strings.Contains(stderr, "raised") {

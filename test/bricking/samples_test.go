@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"bricklayers.dev/bricklayers/internal/gcode/check"
+	"bricklayers.dev/bricklayers/test/samples"
 )
 
-// samples finds real prints: in the directory that BRICK_SAMPLES names, or beside the checkout.
-func samples(t *testing.T) []string {
+// realPrints lists the real prints that are at hand.
+func realPrints(t *testing.T) []string {
 	t.Helper()
-	dir := os.Getenv("BRICK_SAMPLES")
+	dir := samples.Dir()
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "samples")
+		t.Skip("no real prints: name a folder with some in BRICK_SAMPLES")
 	}
 	var all []string
 	for _, pattern := range []string{"*.gcode", "*.bgcode", "*.gcode.3mf"} {
@@ -32,7 +33,7 @@ func samples(t *testing.T) []string {
 }
 
 func TestRealPrints(t *testing.T) {
-	for _, name := range samples(t) {
+	for _, name := range realPrints(t) {
 		in, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -3,27 +3,12 @@ package bgcode_test
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"bricklayers.dev/bricklayers/internal/gcode/bgcode"
+	"bricklayers.dev/bricklayers/test/samples"
 )
-
-// sample returns a real file, where there are some.
-func sample(t testing.TB, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("GCODE_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "samples")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Skipf("no sample files: %v", err)
-	}
-	return data
-}
 
 // lines returns the lines as the slicer packs them: without blanks in G lines, blank lines, and trailing comments.
 func lines(text string) []string {
@@ -46,8 +31,8 @@ func lines(text string) []string {
 }
 
 func TestRealFileHoldsTheSamePrintAsItsText(t *testing.T) {
-	binary := lines(readText(t, sample(t, "prim-cube.bgcode")))
-	_, body, found := strings.Cut(string(sample(t, "prim-cube.gcode")), "\nM73 ")
+	binary := lines(readText(t, samples.File(t, "prim-cube.bgcode")))
+	_, body, found := strings.Cut(string(samples.File(t, "prim-cube.gcode")), "\nM73 ")
 	plain := lines("M73 " + body)
 	if binary = binary[1:]; !found || len(plain) < len(binary) { // before it comes "; "
 		t.Fatalf("%d lines of text, %d of binary", len(plain), len(binary))
@@ -60,7 +45,7 @@ func TestRealFileHoldsTheSamePrintAsItsText(t *testing.T) {
 }
 
 func TestRealBlocksAreWrittenAsTheSlicerWroteThem(t *testing.T) {
-	file := sample(t, "prim-cube.bgcode")
+	file := samples.File(t, "prim-cube.bgcode")
 	r, err := bgcode.NewReader(bytes.NewReader(file), 1<<30)
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +66,7 @@ func TestRealBlocksAreWrittenAsTheSlicerWroteThem(t *testing.T) {
 }
 
 func TestRealFileKeepsItsTextAndItsSize(t *testing.T) {
-	file := sample(t, "prim-cube.bgcode")
+	file := samples.File(t, "prim-cube.bgcode")
 	var out bytes.Buffer
 	if err := bgcode.Rewrite(bytes.NewReader(file), &out, identity); err != nil {
 		t.Fatal(err)

@@ -5,10 +5,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"bricklayers.dev/bricklayers/test/samples"
 )
 
 func identity(_ string, in io.Reader, out io.Writer) error {
@@ -199,23 +199,10 @@ func TestRewriteNoticesDamageThatTransformDidNotSee(t *testing.T) {
 	}
 }
 
-func sample(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := os.Getenv("GCODE_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "samples")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Skipf("no sample files: %v", err)
-	}
-	return data
-}
-
 func TestSampleProjects(t *testing.T) {
-	check(t, sample(t, "mini-project.gcode.3mf"), "", WarnManyPlates)
-	check(t, sample(t, "model-project.3mf"), ReasonNoGCode)
-	text, _ := contents(t, rewrite(t, sample(t, "mini-project.gcode.3mf"), appendLine))
+	check(t, samples.File(t, "mini-project.gcode.3mf"), "", WarnManyPlates)
+	check(t, samples.File(t, "model-project.3mf"), ReasonNoGCode)
+	text, _ := contents(t, rewrite(t, samples.File(t, "mini-project.gcode.3mf"), appendLine))
 	for _, plate := range []string{"Metadata/plate_1.gcode", "Metadata/plate_2.gcode"} {
 		if !strings.HasSuffix(text[plate], "; "+plate+"\n") {
 			t.Errorf("%s was not rewritten", plate)

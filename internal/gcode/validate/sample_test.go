@@ -1,18 +1,13 @@
 package validate_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"bricklayers.dev/bricklayers/internal/gcode/validate"
+	"bricklayers.dev/bricklayers/test/samples"
 )
 
 func TestRealFiles(t *testing.T) {
-	dir := os.Getenv("GCODE_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "samples")
-	}
 	for name, expected := range map[string]answer{
 		"3DBenchy.gcode":          ok(),
 		"calicat.gcode":           ok(),
@@ -25,10 +20,7 @@ func TestRealFiles(t *testing.T) {
 		"truncated.gcode":         rejected("no_extrusion"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			file, err := os.ReadFile(filepath.Join(dir, name))
-			if err != nil {
-				t.Skipf("no sample files: %v", err)
-			}
+			file := samples.File(t, name)
 			t.Logf("%+v", want(t, string(file), validate.Options{Name: name}, expected))
 		})
 	}
