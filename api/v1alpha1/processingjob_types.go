@@ -208,7 +208,7 @@ type Digest string
 // +kubebuilder:validation:Enum=Pending;Running;Completed;Error;Timeout
 type Phase string
 
-// The phases. A job moves down this list only, and never leaves one of the last three.
+// The phases. A job never leaves one of the last three; a suspension, or Kueue, takes a running one back to Pending.
 const (
 	// PhasePending is a job that waits in the queue or is suspended.
 	PhasePending Phase = "Pending"

@@ -19,7 +19,7 @@ import (
 )
 
 // TestCrashAtEveryWrite stops the manager at each of its writes in turn, just before the write reaches the API server
-// and just after, starts another, and checks what is left: one Job per attempt, one way through the phases, one count.
+// and just after, starts another, and checks what is left: one Job per attempt, one way through the phases, nothing left running.
 func TestCrashAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	for _, s := range []scenario{
@@ -98,7 +98,7 @@ func (s scenario) live(t *testing.T, c *crash) int {
 	return counter.count()
 }
 
-// expectAttempts waits until exactly the attempts' Jobs exist, less one that was stopped.
+// expectAttempts: the status counts so many, and there are no more Jobs than that; one that was stopped is gone.
 func (f *fixture) expectAttempts(t *testing.T, attempts int) {
 	t.Helper()
 	job := f.until("job", "readable", func(*v1alpha1.ProcessingJob) bool { return true })

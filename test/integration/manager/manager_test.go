@@ -69,7 +69,6 @@ func (f *fixture) startManager() (stop func()) {
 	mgr, err := ctrl.NewManager(f.cp.Config, ctrl.Options{
 		Scheme:         f.cp.Scheme,
 		Cache:          controllers.CacheOptions(f.namespace),
-		Client:         client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Event{}}}},
 		Metrics:        server.Options{BindAddress: "0"},
 		LeaderElection: f.lease,
 		// A killed manager releases nothing; the next one waits for the lease to run out.
