@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,7 +43,7 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 		return err
 	}
 	g := gateway.New(o.gateway, mgr.GetCache(), synced, live, store, ctrlmetrics.Registry)
-	if err := notify(ctx, mgr, g.JobChanged); err != nil {
+	if err := watchJobs(ctx, mgr, g); err != nil {
 		return err
 	}
 	leader := &cleanup.Leader{Config: config, Sweeper: &cleanup.Sweeper{
@@ -121,22 +120,24 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 	return mgr, live, nil
 }
 
-// notify calls changed with the name of each job that changes.
-func notify(ctx context.Context, mgr ctrl.Manager, changed func(name string)) error {
+// watchJobs shows the gateway each job that comes, changes or goes.
+func watchJobs(ctx context.Context, mgr ctrl.Manager, g *gateway.Gateway) error {
 	informer, err := mgr.GetCache().GetInformer(ctx, &v1alpha1.ProcessingJob{}, cache.BlockUntilSynced(false))
 	if err != nil {
 		return fmt.Errorf("watch ProcessingJobs: %w", err)
 	}
-	tell := func(object any) {
+	seen := func(object any) {
 		if job, ok := object.(*v1alpha1.ProcessingJob); ok {
-			changed(job.Name)
-		} else if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
-			_, name, _ := strings.Cut(unknown.Key, "/")
-			changed(name)
+			g.JobSeen(job)
+		}
+	}
+	gone := func(object any) {
+		if name, err := toolscache.DeletionHandlingObjectToName(object); err == nil {
+			g.JobGone(name.AsNamespacedName())
 		}
 	}
 	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc: tell, UpdateFunc: func(_, object any) { tell(object) }, DeleteFunc: tell,
+		AddFunc: seen, UpdateFunc: func(_, object any) { seen(object) }, DeleteFunc: gone,
 	})
 	return err
 }

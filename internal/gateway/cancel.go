@@ -11,7 +11,7 @@ import (
 
 // cancel deletes a job. Its pod goes with it, its files with the next sweep.
 func (g *Gateway) cancel(w http.ResponseWriter, r *http.Request) error {
-	job, err := g.job(r.Context(), r.PathValue("job_id"))
+	job, err := g.job(r.Context(), requested(r))
 	if err != nil {
 		return err
 	}

@@ -1,20 +1,24 @@
 package gateway
 
-import "sync"
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // changes wakes whoever waits for a job to change.
 type changes struct {
 	mu      sync.Mutex
-	waiting map[string]map[chan struct{}]struct{} // by the job's name
+	waiting map[types.NamespacedName]map[chan struct{}]struct{} // by job
 }
 
 func newChanges() *changes {
-	return &changes{waiting: map[string]map[chan struct{}]struct{}{}}
+	return &changes{waiting: map[types.NamespacedName]map[chan struct{}]struct{}{}}
 }
 
 // subscribe returns a channel that holds a token whenever the job may have changed since the last was taken. cancel
 // ends that.
-func (c *changes) subscribe(job string) (changed <-chan struct{}, cancel func()) {
+func (c *changes) subscribe(job types.NamespacedName) (changed <-chan struct{}, cancel func()) {
 	ch := make(chan struct{}, 1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,7 +37,7 @@ func (c *changes) subscribe(job string) (changed <-chan struct{}, cancel func())
 }
 
 // notify never blocks: a token that was not taken yet stands for this change, too.
-func (c *changes) notify(job string) {
+func (c *changes) notify(job types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for ch := range c.waiting[job] {

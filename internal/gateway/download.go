@@ -50,11 +50,11 @@ func reasonOf(err error) string {
 }
 
 func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
-	job, err := g.job(r.Context(), r.PathValue("job_id"))
+	job, err := g.job(r.Context(), requested(r))
 	if err != nil {
 		return err
 	}
-	if err := downloadable(job); err != nil {
+	if err := g.downloadable(job); err != nil {
 		return err
 	}
 	manifest, err := g.store.Result(r.Context(), job.Namespace, string(job.UID))
@@ -142,7 +142,7 @@ func serve(w http.ResponseWriter, r *http.Request, object *storage.Object, name,
 }
 
 // downloadable says why a job has nothing to download, or nil.
-func downloadable(job *v1alpha1.ProcessingJob) error {
+func (g *Gateway) downloadable(job *v1alpha1.ProcessingJob) error {
 	switch phase := job.Status.Phase; {
 	case phase == v1alpha1.PhaseCompleted:
 		return nil
@@ -150,7 +150,7 @@ func downloadable(job *v1alpha1.ProcessingJob) error {
 		return fail(http.StatusConflict, reasonJobFailed,
 			"the job ended without a result: %s", strings.Join([]string{job.Status.Reason, job.Status.Message}, ": "))
 	default:
-		return fail(http.StatusConflict, reasonNotReady, "the job is %s; ask %s when it is done", phase, statusPath(job.Name))
+		return fail(http.StatusConflict, reasonNotReady, "the job is %s; ask %s when it is done", phase, g.path("status", job, "", nil))
 	}
 }
 

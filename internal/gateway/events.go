@@ -15,7 +15,7 @@ const heartbeat = 15 * time.Second
 
 // events streams what becomes of a job as server-sent events, and ends with it.
 func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("job_id")
+	id := requested(r)
 	changed, cancel := g.changes.subscribe(id)
 	defer cancel()
 	job, err := g.job(r.Context(), id)
@@ -27,7 +27,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-	stream := &eventStream{w: w, controller: http.NewResponseController(w), last: r.Header.Get("Last-Event-ID")}
+	stream := &eventStream{gateway: g, w: w, controller: http.NewResponseController(w), last: r.Header.Get("Last-Event-ID")}
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
@@ -53,6 +53,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 
 // eventStream writes events. Its id is the job's version, so a client that comes back gets only what it missed.
 type eventStream struct {
+	gateway    *Gateway
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	last       string
@@ -64,7 +65,7 @@ func (s *eventStream) send(job *v1alpha1.ProcessingJob) error {
 		return s.controller.Flush() // the header, at least
 	}
 	s.last = id
-	data, err := json.Marshal(describe(job))
+	data, err := json.Marshal(s.gateway.describe(job))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -79,8 +80,11 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 	}
 }
 
-// JobChanged tells whoever waits for a job that the cache has another version of it.
-func (g *Gateway) JobChanged(name string) { g.changes.notify(name) }
+// JobSeen is called with every job that the cache has, and every version of it.
+func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) { g.changes.notify(jobName(job)) }
+
+// JobGone is called when the cache has a job no more.
+func (g *Gateway) JobGone(job types.NamespacedName) { g.changes.notify(job) }
 
 // Drain ends the requests that only wait. It is called once.
 func (g *Gateway) Drain() { close(g.draining) }
@@ -102,12 +106,12 @@ func validationReasons() []string { return slices.Concat(uploadReasons, contentR
 // Handler serves people, and /metrics too if withMetrics.
 func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt := newRouter(g.metrics)
-	rt.handle("POST /api/v1/upload", g.upload, 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
-	rt.handle("GET /api/v1/status/{job_id}", g.status, 200, 304, 400, 404, 500, 503)
-	rt.handle("GET /api/v1/status/{job_id}/events", g.events, 200, 404, 500, 503)
-	rt.handle("GET /api/v1/download/{job_id}", g.download, 200, 206, 304, 307, 404, 409, 410, 416, 500, 503)
-	rt.handle("DELETE /api/v1/jobs/{job_id}", g.cancel, 204, 404, 500, 503)
-	rt.handle("GET /api/v1/processors", g.processors, 200, 500, 503)
+	rt.handle("POST /api/v1/upload", g.allowed("create", g.upload), 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
+	rt.handle("GET /api/v1/status/{job_id}", g.allowed("get", g.status), 200, 304, 400, 404, 500, 503)
+	rt.handle("GET /api/v1/status/{job_id}/events", g.allowed("get", g.events), 200, 404, 500, 503)
+	rt.handle("GET /api/v1/download/{job_id}", g.allowed("get", g.download), 200, 206, 304, 307, 404, 409, 410, 416, 500, 503)
+	rt.handle("DELETE /api/v1/jobs/{job_id}", g.allowed("delete", g.cancel), 204, 404, 500, 503)
+	rt.handle("GET /api/v1/processors", g.allowed("list", g.processors), 200, 404, 500, 503)
 	rt.handle("GET /healthz", healthz, 200)
 	rt.handle("GET /readyz", g.ready.serve, 200, 503)
 	if withMetrics {
@@ -147,12 +151,12 @@ func secure(next http.Handler) http.Handler {
 }
 
 // job finds a job by its id, which is its name.
-func (g *Gateway) job(ctx context.Context, id string) (*v1alpha1.ProcessingJob, error) {
+func (g *Gateway) job(ctx context.Context, name types.NamespacedName) (*v1alpha1.ProcessingJob, error) {
 	job := &v1alpha1.ProcessingJob{}
-	err := g.find(ctx, id, job)
+	err := g.find(ctx, name, job)
 	if apierrors.IsNotFound(err) {
 		return nil, fail(http.StatusNotFound, reasonJobNotFound,
-			"there is no job %q; it may have expired, its files are gone then too", id)
+			"there is no job %q; it may have expired, its files are gone then too", name.Name)
 	}
 	if err != nil {
 		return nil, err
@@ -162,12 +166,11 @@ func (g *Gateway) job(ctx context.Context, id string) (*v1alpha1.ProcessingJob, 
 
 // find looks into the cache, and past it for what is too new to be there: a job that was made through another replica a
 // moment ago. Misses are limited, because anybody can ask for names that do not exist.
-func (g *Gateway) find(ctx context.Context, name string, into client.Object) error {
-	key := client.ObjectKey{Namespace: g.Namespace, Name: name}
-	if len(validation.IsDNS1123Subdomain(name)) > 0 {
-		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("").GroupResource(), name)
+func (g *Gateway) find(ctx context.Context, name types.NamespacedName, into client.Object) error {
+	if len(validation.IsDNS1123Subdomain(name.Name)) > 0 {
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("").GroupResource(), name.Name)
 	}
-	err := g.cached.Get(ctx, key, into)
+	err := g.cached.Get(ctx, name, into)
 	if !apierrors.IsNotFound(err) {
 		return asClusterProblem(err)
 	}
@@ -175,7 +178,7 @@ func (g *Gateway) find(ctx context.Context, name string, into client.Object) err
 		return fail(http.StatusTooManyRequests, reasonTooManyRequests,
 			"too many requests for what does not exist; try again").after(time.Second)
 	}
-	err = g.live.Get(ctx, key, into)
+	err = g.live.Get(ctx, name, into)
 	if apierrors.IsNotFound(err) {
 		return err
 	}

@@ -43,7 +43,7 @@ func (u *upload) identify(key string) error {
 			"the Idempotency-Key has %d characters; it must have from %d to %d and should be random, such as a UUID",
 			len(key), minKey, maxKey)
 	}
-	sum := sha256.Sum256([]byte("idempotency-key\x00" + u.gateway.Namespace + "\x00" + key))
+	sum := sha256.Sum256([]byte("idempotency-key\x00" + u.namespace + "\x00" + key))
 	u.jobID = hex.EncodeToString(sum[:16])
 	job := &v1alpha1.ProcessingJob{}
 	err := u.gateway.live.Get(u.ctx, u.jobKey(), job)
@@ -58,7 +58,7 @@ func (u *upload) identify(key string) error {
 }
 
 func (u *upload) jobKey() client.ObjectKey {
-	return client.ObjectKey{Namespace: u.gateway.Namespace, Name: u.jobID}
+	return client.ObjectKey{Namespace: u.namespace, Name: u.jobID}
 }
 
 // finish makes the file durable, then the job.
@@ -125,12 +125,12 @@ func (u *upload) meet(ctx context.Context) error {
 }
 
 func (u *upload) inputKey() string {
-	return storage.InputKey(u.gateway.Namespace, u.jobID, u.fileName)
+	return storage.InputKey(u.namespace, u.jobID, u.fileName)
 }
 
 func (u *upload) create(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 	job := &v1alpha1.ProcessingJob{
-		ObjectMeta: metav1.ObjectMeta{Namespace: u.gateway.Namespace, Name: u.jobID},
+		ObjectMeta: metav1.ObjectMeta{Namespace: u.namespace, Name: u.jobID},
 		Spec: v1alpha1.ProcessingJobSpec{
 			Processor: u.processor.Name,
 			Priority:  u.priority,

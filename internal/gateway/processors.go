@@ -34,7 +34,7 @@ type parameterView struct {
 // processors lists what a file can be sent to.
 func (g *Gateway) processors(w http.ResponseWriter, r *http.Request) error {
 	list := &v1alpha1.ProcessorList{}
-	if err := g.cached.List(r.Context(), list, client.InNamespace(g.Namespace)); err != nil {
+	if err := g.cached.List(r.Context(), list, client.InNamespace(callerOf(r.Context()).namespace)); err != nil {
 		return asClusterProblem(err)
 	}
 	views := make([]processorView, 0, len(list.Items))

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -44,8 +45,21 @@ type links struct {
 	Download string `json:"download"`
 }
 
-func statusPath(id string) string   { return "/api/v1/status/" + url.PathEscape(id) }
-func downloadPath(id string) string { return "/api/v1/download/" + url.PathEscape(id) }
+// path is the address of a call about a job: "status", "download", and "/events" below one.
+func (g *Gateway) path(call string, job *v1alpha1.ProcessingJob, below string, query url.Values) string {
+	if job.Namespace != g.Namespace {
+		query = maps.Clone(query)
+		if query == nil {
+			query = url.Values{}
+		}
+		query.Set(namespaceField, job.Namespace)
+	}
+	address := "/api/v1/" + call + "/" + url.PathEscape(job.Name) + below
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	return address
+}
 
 // status tells what became of a job.
 func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
@@ -56,7 +70,7 @@ func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
 	if wait > 0 {
 		g.awaitNews(w, r, wait)
 	}
-	job, err := g.job(r.Context(), r.PathValue("job_id"))
+	job, err := g.job(r.Context(), requested(r))
 	if err != nil {
 		return err
 	}
@@ -67,7 +81,7 @@ func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, "application/json", describe(job))
+	writeJSON(w, http.StatusOK, "application/json", g.describe(job))
 	return nil
 }
 
@@ -76,7 +90,7 @@ func etagOf(job *v1alpha1.ProcessingJob) string {
 	return `"` + string(job.UID) + "-" + job.ResourceVersion + `"`
 }
 
-func describe(job *v1alpha1.ProcessingJob) *jobView {
+func (g *Gateway) describe(job *v1alpha1.ProcessingJob) *jobView {
 	s := &job.Status
 	view := &jobView{
 		JobID:      job.Name,
@@ -91,7 +105,9 @@ func describe(job *v1alpha1.ProcessingJob) *jobView {
 		StartedAt:  utc(s.StartTime),
 		FinishedAt: utc(s.CompletionTime),
 		Links: links{
-			Status: statusPath(job.Name), Events: statusPath(job.Name) + "/events", Download: downloadPath(job.Name),
+			Status:   g.path("status", job, "", nil),
+			Events:   g.path("status", job, "/events", nil),
+			Download: g.path("download", job, "", nil),
 		},
 	}
 	if view.Status == "" { // written before the CRD had its default
@@ -108,7 +124,7 @@ func describe(job *v1alpha1.ProcessingJob) *jobView {
 		for _, f := range s.Output.Files {
 			view.Output = append(view.Output, fileView{
 				Name: string(f.Name), Size: ptr.Deref(f.Size, 0), SHA256: string(f.SHA256),
-				Download: downloadPath(job.Name) + "?file=" + url.QueryEscape(string(f.Name)),
+				Download: g.path("download", job, "", url.Values{"file": {string(f.Name)}}),
 			})
 		}
 	}

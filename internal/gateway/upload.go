@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/gcode/validate"
@@ -19,15 +20,15 @@ import (
 // upload takes a file: it streams it into the bucket, checks what can be checked as soon as it can, then makes the
 // ProcessingJob, and only then answers 201.
 func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
-	u := &upload{gateway: g, ctx: r.Context(), parameters: map[string]string{}}
+	u := &upload{gateway: g, ctx: r.Context(), namespace: callerOf(r.Context()).namespace, parameters: map[string]string{}}
 	defer u.close()
 	job, err := u.run(w, r)
 	g.countUpload(u.size, err)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", statusPath(job.Name))
-	view := describe(job)
+	w.Header().Set("Location", g.path("status", job, "", nil))
+	view := g.describe(job)
 	view.Content = u.findings
 	writeJSON(w, http.StatusCreated, "application/json", view)
 	return nil
@@ -55,8 +56,9 @@ func (g *Gateway) countUpload(size int64, err error) {
 
 // upload is one upload under way. Nothing of its file is visible in the bucket before commit.
 type upload struct {
-	gateway *Gateway
-	ctx     context.Context
+	gateway   *Gateway
+	ctx       context.Context
+	namespace string // of the job
 
 	// What the client says. Fields may come before and after the file.
 	processorName string
@@ -105,7 +107,7 @@ func (u *upload) admit() error {
 		name = u.gateway.DefaultProcessor
 	}
 	processor := &v1alpha1.Processor{}
-	err := u.gateway.find(u.ctx, name, processor)
+	err := u.gateway.find(u.ctx, types.NamespacedName{Namespace: u.namespace, Name: name}, processor)
 	if apierrors.IsNotFound(err) {
 		return fail(http.StatusNotFound, reasonProcessorNotFound, "there is no processor %q", name)
 	}

@@ -25,7 +25,7 @@ const (
 func (u *upload) read(r *http.Request, body io.Reader) error {
 	query := r.URL.Query()
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if name == "name" {
+		if name == "name" || name == namespaceField {
 			continue
 		}
 		for _, value := range query[name] {

@@ -24,16 +24,16 @@ func waitFor(r *http.Request) (time.Duration, error) {
 // awaitNews blocks until the job is final, or is another version than the client knows, or the wait is over. Where the
 // job is unknown it does not block.
 func (g *Gateway) awaitNews(w http.ResponseWriter, r *http.Request, wait time.Duration) {
-	id, known := r.PathValue("job_id"), r.Header.Get("If-None-Match")
-	changed, cancel := g.changes.subscribe(id)
+	job, known := requested(r), r.Header.Get("If-None-Match")
+	changed, cancel := g.changes.subscribe(job)
 	defer cancel()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	started := time.Now()
 	defer func() { discount(w, time.Since(started)) }()
 	for {
-		job, err := g.job(r.Context(), id)
-		if err != nil || job.Status.Phase.Finished() || known != "" && !matches(known, etagOf(job)) {
+		now, err := g.job(r.Context(), job)
+		if err != nil || now.Status.Phase.Finished() || known != "" && !matches(known, etagOf(now)) {
 			return
 		}
 		select {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -28,7 +29,7 @@ func (f *fixture) setPhase(phase v1alpha1.Phase) {
 	if err != nil {
 		f.t.Error(err)
 	}
-	f.JobChanged(name)
+	f.JobSeen(job)
 }
 
 // whenWaiting runs act once somebody waits for the job.
@@ -36,7 +37,7 @@ func (f *fixture) whenWaiting(job string, act func()) {
 	go func() {
 		for {
 			f.changes.mu.Lock()
-			waiting := len(f.changes.waiting[job])
+			waiting := len(f.changes.waiting[types.NamespacedName{Namespace: namespace, Name: job}])
 			f.changes.mu.Unlock()
 			if waiting > 0 {
 				act()
@@ -176,7 +177,7 @@ func TestEvents(t *testing.T) {
 	if a := f.do("DELETE", "/api/v1/jobs/b", nil); a.status != 204 {
 		t.Errorf("delete: %d %s", a.status, a.body)
 	}
-	f.JobChanged("b")
+	f.JobGone(types.NamespacedName{Namespace: namespace, Name: "b"})
 	if kind, _, _ := event(t, deleted); kind != "gone" {
 		t.Errorf("a deleted job: %s", kind)
 	}
