@@ -13,12 +13,11 @@ NAMESPACE ?= bricklayers-system
 HELM_ARGS ?=
 
 COMMANDS := manager gateway agent brick
-# Static, stripped, without paths of the machine: the same source gives the same bytes anywhere.
+# Static, stripped, without paths of the machine or the state of the checkout: the same source gives the same bytes anywhere.
 # The Google client of the bucket brings gRPC's optional modules along, a sixth of the gateway, unless this tag is set.
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -tags disable_grpc_modules -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags disable_grpc_modules -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
 CONTROLLER_GEN := go tool controller-gen
 GOTESTSUM := go tool -modfile=hack/tools/go.mod gotestsum
-CA_CERTIFICATES := /etc/ssl/certs/ca-certificates.crt
 
 ##@ Start here
 
@@ -58,14 +57,14 @@ $(addprefix build-,$(COMMANDS)): build-%:
 .PHONY: images
 images: build tools-packimage ## Pack the programs into container images (bin/images).
 	@for name in $(COMMANDS); do \
-	  case $$name in gateway|agent) ca="--ca-certificates=$(CA_CERTIFICATES)";; *) ca=;; esac; \
+	  case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac; \
 	  $(BIN)/packimage --binary $(BIN)/$$name --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca -o $(BIN)/images/$$name.tar; \
 	done
 
 .PHONY: push
 push: build tools-packimage ## Push the images to IMAGE_REGISTRY.
 	@for name in $(COMMANDS); do \
-	  case $$name in gateway|agent) ca="--ca-certificates=$(CA_CERTIFICATES)";; *) ca=;; esac; \
+	  case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac; \
 	  $(BIN)/packimage --binary $(BIN)/$$name --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca --push; \
 	done
 

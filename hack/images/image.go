@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"debug/elf"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"os"
@@ -15,51 +16,73 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
 // caPath is where Go's crypto/x509 looks first on Linux.
 const caPath = "etc/ssl/certs/ca-certificates.crt"
 
 type imageSpec struct {
-	binary   string
-	user     string
-	platform v1.Platform
-	caFile   string // empty: the image trusts no certificate authority
+	binary string
+	user   string
+	trust  bool // put in the certificate authorities of the web
 }
 
+// machines are the architectures that a program may be for, by what its ELF header says.
+var machines = map[elf.Machine]string{elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64"}
+
 // build makes the image. Layer and configuration hold no time of day and no host name, which keeps the digest the same.
-func build(spec imageSpec) (v1.Image, error) {
-	if err := requireStatic(spec.binary); err != nil {
-		return nil, err
+func build(spec imageSpec) (v1.Image, *v1.Platform, error) {
+	platform, err := platformOf(spec.binary)
+	if err != nil {
+		return nil, nil, err
 	}
 	content, err := layerTar(spec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	layer, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(content)), nil
 	}, tarball.WithMediaType(types.OCILayer))
 	if err != nil {
-		return nil, fmt.Errorf("layer: %w", err)
+		return nil, nil, fmt.Errorf("layer: %w", err)
 	}
 	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
 	image, err = mutate.AppendLayers(image, layer)
 	if err != nil {
-		return nil, fmt.Errorf("append layer: %w", err)
+		return nil, nil, fmt.Errorf("append layer: %w", err)
 	}
 	config, err := image.ConfigFile()
 	if err != nil {
-		return nil, fmt.Errorf("configuration: %w", err)
+		return nil, nil, fmt.Errorf("configuration: %w", err)
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = spec.platform.OS, spec.platform.Architecture
+	config.OS, config.Architecture = platform.OS, platform.Architecture
 	config.Config = v1.Config{
 		User:       spec.user,
 		WorkingDir: "/",
 		Entrypoint: []string{"/" + filepath.Base(spec.binary)},
 		Env:        []string{"PATH=/"},
 	}
-	return mutate.ConfigFile(image, config)
+	image, err = mutate.ConfigFile(image, config)
+	return image, platform, err
+}
+
+// buildIndex makes an index of one image for each platform.
+func buildIndex(images []v1.Image, platforms []*v1.Platform) (v1.ImageIndex, error) {
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	seen := map[string]bool{}
+	for i, image := range images {
+		if name := platforms[i].String(); seen[name] {
+			return nil, fmt.Errorf("two programs are for %s", name)
+		} else {
+			seen[name] = true
+		}
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{
+			Add: image, Descriptor: v1.Descriptor{Platform: platforms[i]},
+		})
+	}
+	return index, nil
 }
 
 func layerTar(spec imageSpec) ([]byte, error) {
@@ -68,15 +91,15 @@ func layerTar(spec imageSpec) ([]byte, error) {
 	if err := addFile(writer, spec.binary, filepath.Base(spec.binary), 0o555); err != nil {
 		return nil, err
 	}
-	if spec.caFile != "" {
+	if spec.trust {
 		for _, dir := range parents(caPath) {
 			header := tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}
 			if err := writer.WriteHeader(&header); err != nil {
 				return nil, err
 			}
 		}
-		if err := addFile(writer, spec.caFile, caPath, 0o444); err != nil {
-			return nil, fmt.Errorf("certificates (Debian: apt-get install ca-certificates): %w", err)
+		if err := addContent(writer, authorities(), caPath, 0o444); err != nil {
+			return nil, err
 		}
 	}
 	if err := writer.Close(); err != nil {
@@ -90,12 +113,28 @@ func addFile(writer *tar.Writer, from, to string, mode int64) error {
 	if err != nil {
 		return err
 	}
+	return addContent(writer, content, to, mode)
+}
+
+func addContent(writer *tar.Writer, content []byte, to string, mode int64) error {
 	header := tar.Header{Typeflag: tar.TypeReg, Name: to, Mode: mode, Size: int64(len(content))}
 	if err := writer.WriteHeader(&header); err != nil {
 		return err
 	}
-	_, err = writer.Write(content)
+	_, err := writer.Write(content)
 	return err
+}
+
+// authorities are Mozilla's, as the module of that version has them, so that they are the same on every machine. Those
+// trusted for a part of their certificates only are left out: a PEM file cannot say for which.
+func authorities() []byte {
+	var out bytes.Buffer
+	for root := range bundle.Roots() {
+		if root.Constraint == nil {
+			out.Write(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate}))
+		}
+	}
+	return out.Bytes()
 }
 
 // parents lists the folders above a slash-separated path, outermost first.
@@ -107,18 +146,22 @@ func parents(file string) []string {
 	return dirs
 }
 
-// requireStatic refuses a binary that needs a dynamic loader: in an empty image it would fail with a misleading
-// "no such file or directory".
-func requireStatic(binary string) error {
+// platformOf reads what a program was built for. It refuses one that needs a dynamic loader: in an empty image that would
+// fail with a misleading "no such file or directory".
+func platformOf(binary string) (*v1.Platform, error) {
 	file, err := elf.Open(binary)
 	if err != nil {
-		return fmt.Errorf("program %s: %w", binary, err)
+		return nil, fmt.Errorf("program %s: %w", binary, err)
 	}
 	defer func() { _ = file.Close() }()
 	for _, program := range file.Progs {
 		if program.Type == elf.PT_INTERP {
-			return fmt.Errorf("program %s is dynamically linked; build it with CGO_ENABLED=0", binary)
+			return nil, fmt.Errorf("program %s is dynamically linked; build it with CGO_ENABLED=0", binary)
 		}
 	}
-	return nil
+	architecture, known := machines[file.Machine]
+	if !known {
+		return nil, fmt.Errorf("program %s is for %s; build it with GOARCH=amd64 or arm64", binary, file.Machine)
+	}
+	return &v1.Platform{OS: "linux", Architecture: architecture}, nil
 }

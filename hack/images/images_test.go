@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"io"
 	"net/http/httptest"
 	"os"
@@ -16,21 +17,25 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/match"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
 // program builds a small binary the way a product's is built.
-func program(t *testing.T) string {
+func program(t *testing.T, environment ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	source := filepath.Join(dir, "main.go")
-	if err := os.WriteFile(source, []byte("package main\n\nimport _ \"net\"\n\nfunc main() {}\n"), 0o600); err != nil {
+	if err := os.WriteFile(source, []byte("package main\n\nfunc main() {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	binary := filepath.Join(dir, "hello")
 	command := exec.Command("go", "build", "-o", binary, source)
-	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	command.Env = append(append(os.Environ(), "CGO_ENABLED=0"), environment...)
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, output)
 	}
@@ -38,14 +43,8 @@ func program(t *testing.T) string {
 }
 
 func TestTarball(t *testing.T) {
-	binary := program(t)
-	certificates := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(certificates, []byte("certificates"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	output := filepath.Join(t.TempDir(), "new", "hello.tar")
-	args := []string{"--binary", binary, "--name", "example.com/hello:v1", "--ca-certificates", certificates,
-		"--platform", "linux/arm64", "-o", output}
+	args := []string{"--binary", program(t, "GOARCH=arm64"), "--name", "example.com/hello:v1", "--ca-certificates", "-o", output}
 	if err := run(t.Context(), args); err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +56,7 @@ func TestTarball(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkConfig(t, image)
+	checkConfig(t, image, "arm64")
 	want := map[string]int64{"hello": 0o555, "etc/": 0o755, "etc/ssl/": 0o755, "etc/ssl/certs/": 0o755,
 		"etc/ssl/certs/ca-certificates.crt": 0o444}
 	got := files(t, image)
@@ -71,13 +70,13 @@ func TestTarball(t *testing.T) {
 	}
 }
 
-func checkConfig(t *testing.T, image v1.Image) {
+func checkConfig(t *testing.T, image v1.Image, architecture string) {
 	t.Helper()
 	config, err := image.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.OS != "linux" || config.Architecture != "arm64" {
+	if config.OS != "linux" || config.Architecture != architecture {
 		t.Errorf("platform %s/%s", config.OS, config.Architecture)
 	}
 	if config.Config.User != "65532:65532" || strings.Join(config.Config.Entrypoint, " ") != "/hello" {
@@ -155,16 +154,63 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestLayout: an image for two architectures, which a client chooses from.
+func TestLayout(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "hello")
+	args := []string{"--binary", program(t), "--binary", program(t, "GOARCH=arm64"), "--name", "example.com/hello:v1",
+		"--layout", output}
+	if err := run(t.Context(), args); err != nil {
+		t.Fatal(err)
+	}
+	root, err := layout.ImageIndexFromPath(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate.Index(root); err != nil {
+		t.Error(err)
+	}
+	manifest, err := root.IndexManifest()
+	if err != nil || len(manifest.Manifests) != 1 {
+		t.Fatalf("%v, %v", manifest, err)
+	}
+	if got := manifest.Manifests[0].Annotations[referenceAnnotation]; got != "example.com/hello:v1" {
+		t.Errorf("the layout names the image %q", got)
+	}
+	index, err := root.ImageIndex(manifest.Manifests[0].Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, architecture := range []string{"amd64", "arm64"} {
+		found, err := partial.FindImages(index, match.Platforms(v1.Platform{OS: "linux", Architecture: architecture}))
+		if err != nil || len(found) != 1 {
+			t.Fatalf("%d images for %s, %v", len(found), architecture, err)
+		}
+		checkConfig(t, found[0], architecture)
+	}
+	if err := run(t.Context(), args); err == nil || !strings.Contains(err.Error(), "exists") {
+		t.Errorf("a second image was written over the first: %v", err)
+	}
+}
+
+// TestAuthorities: what an image trusts is what Go's own pool can read, and some of it.
+func TestAuthorities(t *testing.T) {
+	pool := x509.NewCertPool()
+	if content := authorities(); !pool.AppendCertsFromPEM(content) || bytes.Count(content, []byte("BEGIN")) < 100 {
+		t.Errorf("%d authorities", bytes.Count(content, []byte("BEGIN")))
+	}
+}
+
 func TestRefused(t *testing.T) {
-	binary := program(t)
+	binary, other := program(t), program(t, "GOARCH=riscv64")
 	for _, test := range []struct{ args, want string }{
 		{"", "--binary and --name are needed"},
 		{"--binary B --name x:v1", "say where the image goes"},
 		{"--binary B --name X:v1 -o F", "--name"},
-		{"--binary B --name x:v1 --platform a/b/c/d -o F", "--platform"},
+		{"--binary B --binary B --name x:v1 -o F", "a tarball (-o) holds one image"},
+		{"--binary B --binary B --name x:v1 --layout F", "two programs are for linux/amd64"},
 		{"--binary B --name x:v1 -o F more", "unexpected argument"},
 		{"--binary /nowhere --name x:v1 -o F", "/nowhere"},
-		{"--binary B --name x:v1 --ca-certificates /nowhere -o F", "apt-get install ca-certificates"},
+		{"--binary R --name x:v1 -o F", "GOARCH=amd64 or arm64"},
 		{"--binary /bin/sh --name x:v1 -o F", "CGO_ENABLED=0"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
@@ -173,6 +219,8 @@ func TestRefused(t *testing.T) {
 				switch args[i] {
 				case "B":
 					args[i] = binary
+				case "R":
+					args[i] = other
 				case "F":
 					args[i] = filepath.Join(t.TempDir(), "image.tar")
 				}

@@ -1,5 +1,6 @@
-// Command packimage packs one static Go binary into a container image, without a container runtime: an empty base, one
-// layer, and the configuration Kubernetes looks at. The same binary and flags give the same digest on every machine.
+// Command packimage packs static Go binaries into a container image, without a container runtime: an empty base, one
+// layer, and the configuration Kubernetes looks at. The same binary and flags give the same digest on every machine. Of
+// several binaries, for one architecture each, it makes an image for all of them.
 package main
 
 import (
@@ -9,13 +10,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
 func main() {
@@ -30,84 +27,87 @@ func main() {
 	}
 }
 
-// target is where the finished image goes; at least one of the two is set.
+// target is where the finished image goes; at least one of the three is set.
 type target struct {
 	reference name.Reference
 	tarball   string
+	layout    string
 	push      bool
 }
 
 func run(ctx context.Context, args []string) error {
-	spec, to, err := parse(args)
+	specs, to, err := parse(args)
 	if err != nil {
 		return err
 	}
-	image, err := build(spec)
+	var images []v1.Image
+	var platforms []*v1.Platform
+	for _, spec := range specs {
+		image, platform, err := build(spec)
+		if err != nil {
+			return fmt.Errorf("image %s: %w", to.reference, err)
+		}
+		images, platforms = append(images, image), append(platforms, platform)
+	}
+	if to.tarball != "" {
+		if err := writeTarball(images[0], to); err != nil {
+			return err
+		}
+	}
+	if to.layout == "" && !to.push {
+		return nil
+	}
+	index, err := buildIndex(images, platforms)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", to.reference, err)
 	}
-	digest, err := image.Digest()
-	if err != nil {
-		return fmt.Errorf("digest of %s: %w", to.reference, err)
-	}
-	if to.tarball != "" {
-		if err := writeTarball(image, to); err != nil {
+	if to.layout != "" {
+		if err := writeLayout(index, to); err != nil {
 			return err
 		}
-		fmt.Printf("%s@%s -> %s\n", to.reference, digest, to.tarball)
 	}
 	if to.push {
-		err := remote.Write(to.reference, image, remote.WithContext(ctx),
-			remote.WithAuthFromKeychain(authn.DefaultKeychain))
-		if err != nil {
-			return fmt.Errorf("push %s (log in with a registry client first if it asks for it): %w", to.reference, err)
-		}
-		fmt.Printf("%s@%s pushed\n", to.reference, digest)
+		return push(ctx, index, to)
 	}
 	return nil
 }
 
-func parse(args []string) (imageSpec, target, error) {
+func parse(args []string) ([]imageSpec, target, error) {
+	var binaries []string
 	flags := flag.NewFlagSet("packimage", flag.ContinueOnError)
-	binary := flags.String("binary", "", "static `program` to pack; its file name becomes /NAME and the entrypoint")
+	flags.Func("binary", "static `program` to pack; its file name becomes /NAME and the entrypoint; once for each architecture",
+		func(path string) error {
+			binaries = append(binaries, path)
+			return nil
+		})
 	reference := flags.String("name", "", "image `reference`, such as registry.example.com/manager:v1")
 	user := flags.String("user", "65532:65532", "numeric `uid:gid` the container runs as")
-	platform := flags.String("platform", "linux/amd64", "`os/arch` the binary was built for")
-	caFile := flags.String("ca-certificates", "", "PEM `file` to install as the system's trusted certificates")
+	trust := flags.Bool("ca-certificates", false, "put in the certificate authorities of the web")
 	output := flags.String("o", "", "write the image as a tarball to this `file`")
+	layout := flags.String("layout", "", "write the image as an OCI layout to this `folder`, which must not exist")
 	push := flags.Bool("push", false, "push the image to the registry its name says")
 	if err := flags.Parse(args); err != nil {
-		return imageSpec{}, target{}, err
+		return nil, target{}, err
 	}
 	if flags.NArg() > 0 {
-		return imageSpec{}, target{}, fmt.Errorf("unexpected argument %q; every setting is a flag", flags.Arg(0))
+		return nil, target{}, fmt.Errorf("unexpected argument %q; every setting is a flag", flags.Arg(0))
 	}
-	if *binary == "" || *reference == "" {
-		return imageSpec{}, target{}, errors.New("--binary and --name are needed")
+	if len(binaries) == 0 || *reference == "" {
+		return nil, target{}, errors.New("--binary and --name are needed")
 	}
-	if *output == "" && !*push {
-		return imageSpec{}, target{}, errors.New("say where the image goes: -o FILE, --push, or both")
+	if *output == "" && *layout == "" && !*push {
+		return nil, target{}, errors.New("say where the image goes: -o FILE, --layout FOLDER or --push")
+	}
+	if *output != "" && len(binaries) > 1 {
+		return nil, target{}, errors.New("a tarball (-o) holds one image: give one --binary, or use --layout or --push")
 	}
 	ref, err := name.ParseReference(*reference)
 	if err != nil {
-		return imageSpec{}, target{}, fmt.Errorf("--name: %w", err)
+		return nil, target{}, fmt.Errorf("--name: %w", err)
 	}
-	parsed, err := v1.ParsePlatform(*platform)
-	if err != nil {
-		return imageSpec{}, target{}, fmt.Errorf("--platform: %w", err)
+	var specs []imageSpec
+	for _, binary := range binaries {
+		specs = append(specs, imageSpec{binary: binary, user: *user, trust: *trust})
 	}
-	spec := imageSpec{binary: *binary, user: *user, platform: *parsed, caFile: *caFile}
-	return spec, target{reference: ref, tarball: *output, push: *push}, nil
-}
-
-// writeTarball replaces the file in one step, so that an interrupted run leaves no half image to be loaded.
-func writeTarball(image v1.Image, to target) error {
-	if err := os.MkdirAll(filepath.Dir(to.tarball), 0o755); err != nil {
-		return err
-	}
-	partial := to.tarball + ".partial"
-	if err := tarball.WriteToFile(partial, to.reference, image); err != nil {
-		return fmt.Errorf("write %s: %w", to.tarball, errors.Join(err, os.Remove(partial)))
-	}
-	return os.Rename(partial, to.tarball)
+	return specs, target{reference: ref, tarball: *output, layout: *layout, push: *push}, nil
 }

@@ -21,9 +21,6 @@ var (
 	pkgConfig = debianPackage{"pkg-config", []string{"/usr/bin/pkg-config"}, "compiles runc"}
 	seccomp   = debianPackage{"libseccomp-dev", []string{"/usr/include/seccomp.h"}, "compiles runc"}
 	nftables  = debianPackage{"nftables", []string{"/usr/sbin/nft", "/sbin/nft"}, "lets kube-proxy lead to Services"}
-
-	certificates = debianPackage{"ca-certificates", []string{"/etc/ssl/certs/ca-certificates.crt"},
-		"goes into images that speak TLS"}
 )
 
 // installPackages installs what the parts need of Debian's packages and the machine lacks.

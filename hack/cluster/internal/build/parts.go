@@ -46,8 +46,7 @@ func parts(l layout.Layout) []part {
 		{name: "pause", module: "cluster", packages: []string{"./pause"}, output: l.Program("pause")},
 		{name: "helm", module: "cluster/tools/helm", packages: []string{"helm.sh/helm/v4/cmd/helm"},
 			output: filepath.Join(l.Bin(), "helm"), version: "helm.sh/helm/v4", ldflags: helmVersion, slow: "up to 2 minutes"},
-		{name: "packimage", module: "images", packages: []string{"."}, output: packImage(l),
-			debian: []debianPackage{certificates}},
+		{name: "packimage", module: "images", packages: []string{"."}, output: packImage(l)},
 	}
 }
 
