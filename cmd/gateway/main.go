@@ -52,6 +52,8 @@ func parseFlags(args []string) (*options, error) {
 	flags.Var(quantity{&maxUpload}, "max-upload-size", "largest upload")
 	flags.Var(quantity{&maxOutput}, "max-output-size", "largest output file of a job")
 	flags.DurationVar(&o.gateway.UploadTimeout, "upload-timeout", time.Hour, "how long one upload may take")
+	flags.BoolVar(&o.gateway.ListJobs, "list-jobs", false,
+		"serve GET /api/v1/jobs to anybody, who may then read every job that is listed")
 	flags.BoolVar(&o.gateway.RedirectDownloads, "redirect-downloads", true,
 		"send downloads to a signed address of the bucket, where it has such")
 	flags.BoolVar(&o.gateway.RedirectPods, "redirect-pods", true, "the same for the pods of jobs")

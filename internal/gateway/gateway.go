@@ -32,6 +32,7 @@ type Options struct {
 	// UploadTimeout is how long one upload may take. The sweep's grace period must be longer, or it could take a file
 	// for left over while its job is being made.
 	UploadTimeout time.Duration
+	ListJobs      bool // whoever may list jobs learns their ids, which without authentication are all it takes
 	// Where the bucket signs addresses, clients and pods can be sent there instead of having the bytes pass through.
 	RedirectDownloads bool
 	RedirectPods      bool
@@ -49,6 +50,7 @@ type Gateway struct {
 	pods    *podIdentities
 	ready   *readiness
 	changes *changes
+	index   *index // nil where nothing needs it
 
 	draining chan struct{} // closed when the process is told to stop
 }
@@ -64,7 +66,7 @@ type Registry interface {
 func New(o Options, cached client.Reader, synced func() bool, live client.Client, store *storage.Store,
 	registry Registry,
 ) *Gateway {
-	return &Gateway{
+	g := &Gateway{
 		Options: o,
 		cached:  cached,
 		live:    live,
@@ -78,13 +80,27 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 
 		draining: make(chan struct{}),
 	}
+	if o.ListJobs {
+		g.index = newIndex()
+	}
+	return g
 }
 
 // JobSeen is called with every job that the cache has, and every version of it.
-func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) { g.changes.notify(jobName(job)) }
+func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) {
+	if g.index != nil {
+		g.index.put(job)
+	}
+	g.changes.notify(jobName(job))
+}
 
 // JobGone is called when the cache has a job no more.
-func (g *Gateway) JobGone(job types.NamespacedName) { g.changes.notify(job) }
+func (g *Gateway) JobGone(job types.NamespacedName) {
+	if g.index != nil {
+		g.index.remove(job)
+	}
+	g.changes.notify(job)
+}
 
 // Drain ends the requests that only wait. It is called once.
 func (g *Gateway) Drain() { close(g.draining) }
@@ -110,6 +126,7 @@ func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt.handle("GET /api/v1/status/{job_id}", g.allowed("get", g.status), 200, 304, 400, 404, 500, 503)
 	rt.handle("GET /api/v1/status/{job_id}/events", g.allowed("get", g.events), 200, 404, 500, 503)
 	rt.handle("GET /api/v1/download/{job_id}", g.allowed("get", g.download), 200, 206, 304, 307, 404, 409, 410, 416, 500, 503)
+	rt.handle("GET /api/v1/jobs", g.allowed("list", g.listJobs), 200, 304, 400, 403, 503)
 	rt.handle("DELETE /api/v1/jobs/{job_id}", g.allowed("delete", g.cancel), 204, 404, 500, 503)
 	rt.handle("GET /api/v1/processors", g.allowed("list", g.processors), 200, 404, 500, 503)
 	rt.handle("GET /healthz", healthz, 200)

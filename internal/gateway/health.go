@@ -34,8 +34,7 @@ const (
 
 func (r *readiness) serve(w http.ResponseWriter, _ *http.Request) error {
 	if !r.synced() {
-		return fail(http.StatusServiceUnavailable, reasonCluster,
-			"the jobs have not been read from the Kubernetes API yet").after(time.Second)
+		return notSynced()
 	}
 	switch err := r.bucket(); {
 	case errors.Is(err, storage.ErrFull):

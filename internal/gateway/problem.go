@@ -38,6 +38,7 @@ const (
 	reasonChooseFile        = "choose_file"
 	reasonNoSuchFile        = "no_such_file"
 	reasonFileMissing       = "file_missing"
+	reasonListingOff        = "listing_disabled"
 	reasonNamespace         = "namespace_not_served"
 	reasonNotFound          = "not_found"
 	reasonMethodNotAllowed  = "method_not_allowed"

@@ -94,7 +94,7 @@ func (g *Gateway) describe(job *v1alpha1.ProcessingJob) *jobView {
 	s := &job.Status
 	view := &jobView{
 		JobID:      job.Name,
-		Status:     s.Phase,
+		Status:     phaseOf(job),
 		Reason:     s.Reason,
 		Message:    s.Message,
 		Processor:  job.Spec.Processor,
@@ -109,9 +109,6 @@ func (g *Gateway) describe(job *v1alpha1.ProcessingJob) *jobView {
 			Events:   g.path("status", job, "/events", nil),
 			Download: g.path("download", job, "", nil),
 		},
-	}
-	if view.Status == "" { // written before the CRD had its default
-		view.Status = v1alpha1.PhasePending
 	}
 	switch {
 	case s.Input != nil:
