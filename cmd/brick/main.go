@@ -11,7 +11,7 @@ import (
 
 func main() {
 	// What is held in memory is reused, so that collecting garbage early costs little and keeps the process small.
-	debug.SetGCPercent(25)
+	debug.SetGCPercent(200)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

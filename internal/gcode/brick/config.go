@@ -135,8 +135,14 @@ func setting(line []byte) (key, value []byte, ok bool) {
 	if len(line) > 256 { // custom G-code, never a value we want
 		return nil, nil, false
 	}
-	i := bytes.IndexAny(line, "=:")
-	if i < 0 {
+	if len(line) > 1 && line[0] == 'G' && line[1] <= '9' { // most lines, for a quick answer
+		return nil, nil, false
+	}
+	i := 0
+	for i < len(line) && line[i] != '=' && line[i] != ':' {
+		i++
+	}
+	if i == len(line) {
 		return nil, nil, false
 	}
 	return bytes.Trim(line[:i], "; \t"), bytes.TrimSpace(line[i+1:]), true

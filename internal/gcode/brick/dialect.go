@@ -191,7 +191,7 @@ func number(text []byte, key string) (v int64, ok bool) {
 	if !hasPrefixFold(text, key) {
 		return 0, false
 	}
-	v, _, ok = lex.ParseDecimal(bytes.TrimLeft(text[len(key):], " \t"))
+	v, _, ok = lex.ParseDecimal(lex.TrimBlanks(text[len(key):]))
 	return v, ok
 }
 

@@ -45,8 +45,6 @@ type layer struct {
 	locked  bool  // must come out byte for byte
 	sealed  bool  // so must the layer before it
 	steady  bool  // heights are sane: loops may be raised
-
-	done chan struct{} // receives one value when the analysis is finished
 }
 
 // A move is a G0–G3 or G92 line.
@@ -103,7 +101,7 @@ func (m *move) is(f flags) bool { return m.flags&f != 0 }
 func (l *layer) reset() {
 	*l = layer{
 		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], notes: l.notes[:0], loops: l.loops[:0], points: l.points[:0], boxes: l.boxes[:0],
-		contours: l.contours[:0], cells: l.cells[:0], grid: l.grid, order: l.order[:0], done: l.done,
+		contours: l.contours[:0], cells: l.cells[:0], grid: l.grid, order: l.order[:0],
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	readSize    = 256 << 10
+	bufferSize  = peekSize + maxLine // of text that was read and not yet moved into a layer
 	maxLine     = 64 << 10
 	maxLayer    = 8 << 20 // text of one layer; beyond it the layer passes through in pieces
 	maxMoves    = 200_000 // so does one of so many moves
@@ -90,8 +90,10 @@ type facts struct {
 	bytes              int64
 }
 
-func newScanner(r io.Reader, force bool, take func() *layer, emit func(*layer) error) *scanner {
-	s := &scanner{r: r, buf: make([]byte, 0, readSize+maxLine), take: take, emit: emit, force: force, cutAt: -1}
+// newScanner returns a scanner of head and what follows it in r. It uses the memory of head.
+func newScanner(head []byte, r io.Reader, force bool, take func() *layer, emit func(*layer) error) *scanner {
+	s := &scanner{r: r, buf: head, take: take, emit: emit, force: force, cutAt: -1}
+	s.facts.bytes = int64(len(head))
 	s.st.absE = true
 	s.st.breaks = breaksRun
 	return s

@@ -59,7 +59,7 @@ func checkDamaged(t *testing.T, in []byte, order Order, damage func(string) stri
 		}
 	}
 	take := func() *layer { return &layer{} }
-	err := newScanner(bytes.NewReader(in), false, take, func(l *layer) error {
+	err := newScanner(make([]byte, 0, bufferSize), bytes.NewReader(in), false, take, func(l *layer) error {
 		l.analyse(&cfg)
 		b.add(l)
 		return nil

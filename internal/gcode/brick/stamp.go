@@ -36,7 +36,9 @@ var foreignStamps = []struct{ text, by string }{
 // stampedBy returns the tool whose stamp the comment (without its first ';') is, or "".
 func stampedBy(comment []byte) string {
 	for {
-		comment = bytes.TrimLeft(comment, "; \t")
+		for len(comment) > 0 && (comment[0] == ';' || comment[0] == ' ' || comment[0] == '\t') {
+			comment = comment[1:]
+		}
 		if len(comment) < len("BRICK:") {
 			return ""
 		}

@@ -86,7 +86,18 @@ func (l *Line) CommentText(line []byte) []byte {
 	if l.Comment >= l.Body {
 		return nil
 	}
-	return bytes.Trim(line[l.Comment+1:l.Body], " \t")
+	return TrimBlanks(line[l.Comment+1 : l.Body])
+}
+
+// TrimBlanks returns b without the blanks around it. It takes a fraction of the time of bytes.Trim.
+func TrimBlanks(b []byte) []byte {
+	for len(b) > 0 && isBlank(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isBlank(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
 }
 
 // Parse reads line, with or without its terminator, and overwrites l.
