@@ -177,7 +177,7 @@ func (p *layerPool) take() *layer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	from := &p.small
-	if  len(p.small) == 0 {
+	if p.text > largeLayer && len(p.large) > 0 || len(p.small) == 0 {
 		from = &p.large
 	}
 	if len(*from) == 0 {
