@@ -135,6 +135,7 @@ func wrongSize(key string, got, want int64) error {
 func serve(w http.ResponseWriter, r *http.Request, object *storage.Object, name, sha256 string) {
 	header := w.Header()
 	header.Set("ETag", `"`+sha256+`"`)
+	announceDigest(w, r, sha256)
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Cache-Control", "private, no-cache")
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))

@@ -38,6 +38,8 @@ const (
 	reasonChooseFile        = "choose_file"
 	reasonNoSuchFile        = "no_such_file"
 	reasonFileMissing       = "file_missing"
+	reasonBadDigest         = "bad_digest"
+	reasonDigestMismatch    = "digest_mismatch"
 	reasonListingOff        = "listing_disabled"
 	reasonNamespace         = "namespace_not_served"
 	reasonNotFound          = "not_found"
@@ -61,7 +63,7 @@ const (
 var uploadReasons = []string{
 	reasonNoFile, reasonBadForm, reasonBadField, reasonBadName, reasonProcessorNotFound, reasonInvalidParameters,
 	reasonEmpty, reasonFileTooLarge, reasonInvalidExtension, reasonInvalidFormat, reasonJobRefused,
-	reasonBadKey, reasonKeyReused,
+	reasonBadKey, reasonKeyReused, reasonBadDigest, reasonDigestMismatch,
 }
 
 // problem is an answer that is an error (RFC 9457).

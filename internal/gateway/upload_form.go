@@ -40,7 +40,7 @@ func (u *upload) read(r *http.Request, body io.Reader) error {
 			return fail(http.StatusBadRequest, reasonBadForm,
 				"the Content-Type %q is not multipart/form-data with a boundary", r.Header.Get("Content-Type"))
 		}
-		return u.readForm(multipart.NewReader(bufio.NewReaderSize(body, readBuffer), params["boundary"]))
+		return u.readForm(r, body, params["boundary"])
 	}
 	return u.readRaw(r, query.Get("name"), body)
 }
@@ -64,11 +64,39 @@ func (u *upload) readRaw(r *http.Request, name string, body io.Reader) error {
 	if limit := u.gateway.sizeLimit(u.processor); r.ContentLength > limit {
 		return tooLarge(limit)
 	}
-	return u.receive(body)
+	return u.receiveVerified(r.Header, body)
 }
 
-// readForm takes multipart/form-data, its parts in any order.
-func (u *upload) readForm(form *multipart.Reader) error {
+// receiveVerified is receive for a file of which the header above it may say what its digest is.
+func (u *upload) receiveVerified(header map[string][]string, body io.Reader) error {
+	digests, err := digestsIn(header)
+	if err != nil {
+		return err
+	}
+	if err := u.receive(hashed(body, digests, true)); err != nil {
+		return err
+	}
+	return checkDigests(digests, u.sha256)
+}
+
+// readForm takes multipart/form-data. A digest in the request's header is the whole form's.
+func (u *upload) readForm(r *http.Request, body io.Reader, boundary string) error {
+	digests, err := digestsIn(r.Header)
+	if err != nil {
+		return err
+	}
+	body = bufio.NewReaderSize(hashed(body, digests, false), readBuffer)
+	if err := u.readParts(multipart.NewReader(body, boundary)); err != nil || len(digests) == 0 {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, body); err != nil { // what may stand behind the last part
+		return bodyProblem(err)
+	}
+	return checkDigests(digests, "")
+}
+
+// readParts takes the parts of a form, in any order.
+func (u *upload) readParts(form *multipart.Reader) error {
 	for fields := 0; ; {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) {
@@ -106,7 +134,7 @@ func (u *upload) readFilePart(part *multipart.Part) error {
 			return err
 		}
 	}
-	return u.receive(part)
+	return u.receiveVerified(part.Header, part)
 }
 
 func (u *upload) readFieldPart(part *multipart.Part) error {
