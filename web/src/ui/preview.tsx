@@ -1,0 +1,2 @@
+import type { Job } from "../types";
+export function Preview(_: { job: Job }) { return null; }
