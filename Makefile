@@ -77,6 +77,20 @@ deploy: push $(BIN)/helm ## Push the images to IMAGE_REGISTRY and install the ch
 undeploy: $(BIN)/helm ## Uninstall the chart from the cluster of KUBECONFIG.
 	@$(BIN)/helm uninstall bricklayers --namespace $(NAMESPACE) --wait
 
+##@ The page
+
+.PHONY: web
+web: web/node_modules ## Build the page from web/ into internal/web/dist (needs Node.js).
+	@cd web && npm run --silent build -- --logLevel warn
+
+.PHONY: verify-web
+verify-web: web/node_modules ## Check that the page that is embedded is what web/ builds.
+	@out=$$(mktemp -d) && trap 'rm -rf $$out' EXIT && cd web && npm run --silent build -- --logLevel warn --outDir $$out && \
+	  diff -r $$out ../internal/web/dist || { echo "the embedded page is not what web/ builds: run make web"; exit 1; }
+
+web/node_modules: web/package-lock.json
+	@cd web && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
+
 ##@ The cluster on this machine
 
 .PHONY: cluster-build
@@ -143,6 +157,7 @@ verify: generate lint ## Check that generated files, formatting and lint are as 
 	@go vet ./...
 	@$(BIN)/helm lint --strict --quiet charts/bricklayers
 	@git diff --exit-code -- api config charts docs || { echo "generated files were out of date; commit what make generate made"; exit 1; }
+	@if command -v npm >/dev/null; then $(MAKE) verify-web; else echo "no npm: the embedded page is not checked"; fi
 	@test -z "$$(git status --porcelain -- api config charts docs)" || { git status --short -- api config charts docs; \
 	  echo "generated files are not committed"; exit 1; }
 

@@ -69,7 +69,7 @@ func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	key := storage.OutputKey(job.Namespace, string(job.UID), manifest.PodUID, file.Name)
-	err = g.send(w, r, key, file, g.RedirectDownloads)
+	err = g.send(w, r, key, file, g.mayRedirect(r))
 	if errors.Is(err, storage.ErrNotFound) {
 		return gone(job).because(err)
 	}

@@ -176,7 +176,7 @@ func TestPathsThatAreNone(t *testing.T) {
 		method, path, reason string
 		status               int
 	}{
-		{"GET", "/", "not_found", 404},
+		{"GET", "/nothing", "not_found", 404},
 		{"GET", "/api/v1/nothing/" + strings.Repeat("x", 1000), "not_found", 404},
 		{"GET", "/api/v1/upload", "method_not_allowed", 405},
 		{"BREW", "/api/v1/upload", "method_not_allowed", 405},

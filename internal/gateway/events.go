@@ -24,10 +24,8 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 	}
 	started := time.Now()
 	defer func() { discount(w, time.Since(started)) }()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
-	stream := &eventStream{gateway: g, w: w, controller: http.NewResponseController(w), last: r.Header.Get("Last-Event-ID")}
+	stream := newEventStream(g, w)
+	stream.last = r.Header.Get("Last-Event-ID")
 	ticker := time.NewTicker(heartbeat)
 	defer ticker.Stop()
 	for {
@@ -35,7 +33,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		select {
-		case <-changed:
+		case <-changed.C:
 			if job, err = g.job(r.Context(), id); err != nil {
 				return stream.gone(asProblem(err))
 			}
@@ -59,10 +57,20 @@ type eventStream struct {
 	last       string
 }
 
+func newEventStream(g *Gateway, w http.ResponseWriter) *eventStream {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would hold events back
+	return &eventStream{gateway: g, w: w, controller: http.NewResponseController(w)}
+}
+
+// begin sends the header, so that the client knows that it is served.
+func (s *eventStream) begin() error { return s.controller.Flush() }
+
 func (s *eventStream) send(job *v1alpha1.ProcessingJob) error {
 	id := strings.Trim(etagOf(job), `"`)
 	if id == s.last {
-		return s.controller.Flush() // the header, at least
+		return s.begin()
 	}
 	s.last = id
 	data, err := json.Marshal(s.gateway.describe(job))

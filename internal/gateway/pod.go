@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 
-	"k8s.io/utils/ptr"
-
 	"bricklayers.dev/bricklayers/internal/filename"
 	"bricklayers.dev/bricklayers/internal/podapi"
 	"bricklayers.dev/bricklayers/internal/storage"
@@ -25,17 +23,7 @@ func (g *Gateway) podInput(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	upload := job.Spec.Input.Upload
-	if upload == nil {
-		return fail(http.StatusGone, reasonFileMissing, "the input of job %s is no upload", job.Name)
-	}
-	file := &storage.File{Name: string(upload.Name), Size: ptr.Deref(upload.Size, 0), SHA256: string(upload.SHA256)}
-	err = g.send(w, r, storage.InputKey(job.Namespace, job.Name, file.Name), file, g.RedirectPods)
-	if errors.Is(err, storage.ErrNotFound) {
-		return fail(http.StatusGone, reasonFileMissing,
-			"the uploaded file %q of job %s is not in the storage; upload it again", upload.Name, job.Name).because(err)
-	}
-	return err
+	return g.sendInput(w, r, job, g.RedirectPods)
 }
 
 // podOutput stores one output file of a pod. A repeated request takes the place of the first.

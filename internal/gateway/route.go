@@ -44,6 +44,7 @@ func newRouter(m *metrics.Gateway) *router {
 // handle adds a route ("GET /api/v1/status/{job_id}") with the statuses it usually answers.
 func (rt *router) handle(pattern string, h handler, statuses ...int) {
 	method, path, _ := strings.Cut(pattern, " ")
+	path = strings.TrimSuffix(path, "{$}") // "/" itself
 	routes := map[string]*metrics.Route{method: rt.metrics.Route(method, path, statuses...)}
 	if method == http.MethodGet { // ServeMux lets HEAD in, too
 		routes[http.MethodHead] = rt.metrics.Route(http.MethodHead, path)

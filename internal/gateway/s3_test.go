@@ -51,6 +51,9 @@ func TestS3(t *testing.T) {
 	}
 	f.wantMetric(`downloads_total{status="success"}`, "2")
 	f.RedirectDownloads = true
+	if through := f.do("GET", "/api/v1/download/done?redirect=false", nil); through.status != 200 || string(through.body) != "content" {
+		t.Errorf("at the client's wish: %d %q", through.status, through.body)
+	}
 
 	f.commit("lost", map[string]string{"a.gcode": "content"})
 	if err := f.store.Delete(t.Context(), storage.OutputKey(namespace, "uid-lost", "pod", "a.gcode")); err != nil {

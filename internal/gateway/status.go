@@ -43,6 +43,7 @@ type links struct {
 	Status   string `json:"status"`
 	Events   string `json:"events"`
 	Download string `json:"download"`
+	Input    string `json:"input,omitempty"` // of an upload
 }
 
 // path is the address of a call about a job: "status", "download", and "/events" below one.
@@ -116,6 +117,9 @@ func (g *Gateway) describe(job *v1alpha1.ProcessingJob) *jobView {
 	case job.Spec.Input.Upload != nil:
 		in := job.Spec.Input.Upload
 		view.Input = &fileView{Name: string(in.Name), Size: ptr.Deref(in.Size, 0), SHA256: string(in.SHA256)}
+	}
+	if job.Spec.Input.Upload != nil {
+		view.Links.Input = g.path("input", job, "", nil)
 	}
 	if s.Output != nil {
 		for _, f := range s.Output.Files {

@@ -37,7 +37,7 @@ func (g *Gateway) awaitNews(w http.ResponseWriter, r *http.Request, wait time.Du
 			return
 		}
 		select {
-		case <-changed:
+		case <-changed.C:
 		case <-timer.C:
 			return
 		case <-g.draining:

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// followJobs opens a stream about several jobs.
+func (f *fixture) followJobs(body string) *bufio.Reader {
+	f.t.Helper()
+	request, err := http.NewRequestWithContext(f.t.Context(), http.MethodPost, f.server.URL+"/api/v1/events", strings.NewReader(body))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = response.Body.Close() })
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
+		f.t.Fatalf("answer %s, %s", response.Status, response.Header.Get("Content-Type"))
+	}
+	return bufio.NewReader(response.Body)
+}
+
+func TestFollow(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("a", v1alpha1.PhasePending), jobIn("b", v1alpha1.PhaseRunning),
+		jobIn("known", v1alpha1.PhaseRunning), jobIn("done", v1alpha1.PhaseError))
+	version := strings.Trim(f.do("GET", "/api/v1/status/known", nil).header.Get("ETag"), `"`)
+	stream := f.followJobs(`{"jobs": {"a": "", "b": "", "done": "", "unknown": "", "known": "` + version + `"}}`)
+	seen := map[string]string{}
+	for range 4 {
+		kind, _, view := event(t, stream)
+		seen[kind+view.JobID] = string(view.Status)
+	}
+	want := map[string]string{"statusa": "Pending", "statusb": "Running", "statusdone": "Error", "goneunknown": ""}
+	if fmt.Sprint(seen) != fmt.Sprint(want) {
+		t.Fatalf("at the start: %v, want %v", seen, want)
+	}
+	f.setPhase(v1alpha1.PhaseRunning)
+	f.setPhase(v1alpha1.PhaseCompleted)
+	for view := (jobView{}); view.Status != v1alpha1.PhaseCompleted; {
+		if _, _, view = event(t, stream); view.JobID != "a" {
+			t.Fatalf("an event of job %q", view.JobID)
+		}
+	}
+	for _, name := range []string{"b", "known"} {
+		if err := f.client.Delete(t.Context(), jobIn(name, ""), client.GracePeriodSeconds(0)); err != nil {
+			t.Fatal(err)
+		}
+		f.JobGone(types.NamespacedName{Namespace: namespace, Name: name})
+		if kind, _, view := event(t, stream); kind != "gone" || view.JobID != name {
+			t.Errorf("a deleted job: %s %s", kind, view.JobID)
+		}
+	}
+	if kind, _, _ := event(t, stream); kind != "" {
+		t.Errorf("with nothing left to follow: %s", kind)
+	}
+}
+
+func TestFollowManyUnknownJobs(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("a", v1alpha1.PhaseCompleted))
+	names := []string{`"a": ""`}
+	for i := range 110 { // more than may be asked for at once
+		names = append(names, fmt.Sprintf(`"unknown-%d": ""`, i))
+	}
+	stream := f.followJobs(`{"jobs": {` + strings.Join(names, ",") + `}}`)
+	kinds := map[string]int{}
+	for kind, _, _ := event(t, stream); kind != ""; kind, _, _ = event(t, stream) {
+		kinds[kind]++
+	}
+	if kinds["gone"] != 110 || kinds["status"] != 1 {
+		t.Errorf("events %v, want each job's", kinds)
+	}
+}
+
+func TestFollowRefuses(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	many := make([]string, maxFollowed+1)
+	for i := range many {
+		many[i] = fmt.Sprintf(`"job-%d": ""`, i)
+	}
+	for name, body := range map[string]string{
+		"nothing": "", "no JSON": "a", "no job": `{"jobs": {}}`, "a list": `{"jobs": ["a"]}`,
+		"too many": `{"jobs": {` + strings.Join(many, ",") + `}}`,
+		"too long": `{"jobs": {"` + strings.Repeat("a", maxFollowBytes) + `": ""}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if a := f.do("POST", "/api/v1/events", strings.NewReader(body)); a.status != 400 || a.reason() != reasonBadForm {
+				t.Errorf("answered %d %s", a.status, a.body)
+			}
+		})
+	}
+}
