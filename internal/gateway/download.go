@@ -13,7 +13,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/storage"
 )
 
-// download hands a job's result out: its only file, or the one that ?file= names.
+// download hands a job's result out: its only file, the one that ?file= names, or all of them as a zip.
 func (g *Gateway) download(w http.ResponseWriter, r *http.Request) error {
 	rec := &recorder{ResponseWriter: w}
 	err := g.sendResult(rec, r)
@@ -50,6 +50,10 @@ func reasonOf(err error) string {
 }
 
 func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
+	archive, err := wantsArchive(r)
+	if err != nil {
+		return err
+	}
 	job, err := g.job(r.Context(), requested(r))
 	if err != nil {
 		return err
@@ -64,16 +68,25 @@ func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return storageProblem(err)
 	}
+	if archive {
+		err = g.sendArchive(w, r, job, manifest)
+	} else {
+		err = g.sendChosen(w, r, job, manifest)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return gone(job).because(err)
+	}
+	return err
+}
+
+// sendChosen sends the result's only file, or the one that ?file= names.
+func (g *Gateway) sendChosen(w http.ResponseWriter, r *http.Request, job *v1alpha1.ProcessingJob, manifest *storage.Manifest) error {
 	file, err := choose(job, manifest, r.URL.Query().Get("file"))
 	if err != nil {
 		return err
 	}
 	key := storage.OutputKey(job.Namespace, string(job.UID), manifest.PodUID, file.Name)
-	err = g.send(w, r, key, file, g.mayRedirect(r))
-	if errors.Is(err, storage.ErrNotFound) {
-		return gone(job).because(err)
-	}
-	return err
+	return g.send(w, r, key, file, g.mayRedirect(r))
 }
 
 // send sends a stored file, or to where it can be had. It returns storage.ErrNotFound when the bucket does not hold it
@@ -165,7 +178,7 @@ func choose(job *v1alpha1.ProcessingJob, manifest *storage.Manifest, name string
 	}
 	if name == "" {
 		return nil, fail(http.StatusConflict, reasonChooseFile,
-			"the result has %d files; choose one with ?file=: %s", len(names), strings.Join(names, ", "))
+			"the result has %d files; choose one with ?file=, or take all with ?archive=zip: %s", len(names), strings.Join(names, ", "))
 	}
 	if file := manifest.File(name); file != nil {
 		return file, nil
