@@ -184,7 +184,7 @@ func Combinations() []Options {
 		{"hop-region-end", "abs"}, {"many-walls", "inner-outer"}, {"line-numbers", "comments"}, {"rel", "wipe", "hole"},
 		{"abs", "no-reset", "wipe"}, {"no-reset", "hop", "sequential"},
 		{"combing", "slope"}, {"abs", "g92"}, {"g92", "wipe", "hop"},
-		{"combing", "hop", "abs"},
+		{"combing", "hop", "abs"}, {"many-walls", "fw-retract"}, {"fw-retract", "hole", "outer-first"},
 	}
 	var all []Options
 	for _, d := range dialects {

@@ -80,6 +80,10 @@ func (e *emitter) moves(a, b int32) {
 		if m.flags&(hasZ|absoluteE|setsE|setsXYZ) == 0 && !e.displaced {
 			continue
 		}
+		if e.displaced {
+			e.drawn += int64(m.e)
+			e.unsure = e.unsure || m.is(afterRetract)
+		}
 		if m.is(setsXYZ) && e.lift != 0 { // or the new origin would be as far off
 			e.addMove(i, m.z, StampDown)
 			e.lift = 0
@@ -224,13 +228,18 @@ func (e *emitter) carrier(p *loop, target int32) int32 {
 
 // carry writes the line of m with its Z word set to target.
 func (e *emitter) carry(m *move, target int32, stamp string) {
+	if e.displaced && m.is(hasXY) {
+		e.leave(m, func() { e.setHeight(m, target, stamp) })
+		return
+	}
+	e.setHeight(m, target, stamp)
+}
+
+func (e *emitter) setHeight(m *move, target int32, stamp string) {
 	text := e.l.text[m.off:m.end]
 	var line lex.Line
 	line.Parse(text)
 	e.edits++
-	if e.displaced && m.is(hasXY) {
-		e.returned(m)
-	}
 	moved := m.is(absoluteE) && e.shift != 0
 	if moved && line.EAt.Start < line.ZAt.Start {
 		e.digits(m, line.EAt, e.at+e.shift, eDecimals(m, e.at+e.shift))

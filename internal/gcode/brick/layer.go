@@ -92,7 +92,7 @@ const (
 	turned                         // under G18 or G19: arcs are not in XY
 	hasF                           // has an F word
 	afterCommand                   // a command stands between it and the move before
-	afterRetract                   // so does a G10 or G11, which retract or prime by themselves
+	afterRetract                   // so does a G10 or G11, which retract or prime by themselves, or an M82 or M83
 )
 
 func (m *move) is(f flags) bool { return m.flags&f != 0 }

@@ -30,6 +30,7 @@ func (s *scanner) command(length int) error {
 		switch s.l.Number {
 		case 82, 83:
 			st.absE = s.l.Number == 82
+			st.commands |= afterRetract
 		case 486, 620, 621:
 			st.breaks = breaksRun
 		}

@@ -4,7 +4,6 @@ package brick
 
 import (
 	"bytes"
-	"slices"
 	"sort"
 
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
@@ -16,12 +15,10 @@ func (e *emitter) contourOrder(loops []loop) {
 	e.absolute = e.counts(&loops[0])
 	e.said = [3]int{-1, -1, -1}
 	e.say(0, e.pos)
-	var later []*loop
 	previous := -1 // the loop printed last
 	for i := range loops {
 		p := &loops[i]
 		if p.rise > 0 {
-			later = append(later, p)
 			if i == 0 {
 				e.moves(p.lead, p.first)
 				e.copyTo(l.moves[p.first].off)
@@ -42,8 +39,7 @@ func (e *emitter) contourOrder(loops []loop) {
 		e.print(p)
 		previous = i
 	}
-	slices.SortStableFunc(later, func(a, b *loop) int { return int(a.phase - b.phase) })
-	for _, p := range later {
+	for _, p := range e.raisedOf(loops) {
 		e.pos = l.moves[p.first].off
 		if e.absolute {
 			e.at = e.before(&l.moves[p.first])
@@ -62,7 +58,7 @@ func (e *emitter) contourOrder(loops []loop) {
 	}
 	e.label(last.end)
 	e.feedBack(last.f)
-	e.displaced = true
+	e.displaced, e.drawn, e.unsure = true, 0, false
 	e.inX, e.inY = last.x, last.y
 }
 
@@ -238,7 +234,7 @@ func (e *emitter) feedBack(feed int32) {
 func (e *emitter) returnTo(i int32) {
 	m := &e.l.moves[i]
 	if !m.is(hasE) {
-		e.returned(m)
+		e.leave(m, func() {})
 		return
 	}
 	text := e.l.text[m.off:m.end]
@@ -261,10 +257,28 @@ func (e *emitter) returnTo(i int32) {
 	e.inX, e.inY = m.x, m.y
 }
 
-// returned notes that the travel m takes the nozzle to where it is in the input.
-func (e *emitter) returned(m *move) {
+// leave passes on the travel m, which leaves a contour from another place than in the input and ends where it did. The
+// line itself is written by write. Where it has become so long that the file would retract for it, filament is drawn
+// back meanwhile.
+func (e *emitter) leave(m *move, write func()) {
+	length, was := distance(e.x, e.y, m.x, m.y), distance(e.inX, e.inY, m.x, m.y)
 	e.displaced = false
-	e.travel += distance(e.x, e.y, m.x, m.y) - distance(e.inX, e.inY, m.x, m.y)
+	e.travel += length - was
+	if length <= e.travelRetract || was > e.travelRetract || e.drawn < 0 || e.unsure || m.is(afterRetract) ||
+		e.pull.length == 0 {
+		write()
+		return
+	}
+	e.copyTo(m.off)
+	e.counter = e.at + e.shift
+	e.pullBy(-e.pull.length, e.pull.feed)
+	if !m.is(hasF) {
+		e.feedBack(m.f)
+	}
+	write()
+	e.copyTo(m.end)
+	e.pullBy(e.pull.length, e.pull.primeFeed)
+	e.feedBack(m.f)
 }
 
 // say notes which labels were written with the text between a and b.

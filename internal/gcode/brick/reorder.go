@@ -17,6 +17,7 @@ package brick
 import (
 	"cmp"
 	"math"
+	"slices"
 )
 
 // defaultTravelRetract is how far slicers let the nozzle travel without retracting, if the file does not say.
@@ -53,7 +54,8 @@ type mover struct {
 	reorders      bool
 	travelRetract float64 // shortest travel that retracts, in nm
 	pull          retraction
-	follow        []move // what comes behind the layer
+	follow        []move  // what comes behind the layer
+	raised        []*loop // scratch
 
 	x, y, feed int32  // where the nozzle is, and the feed rate in force
 	absolute   bool   // E words of the contour are positions
@@ -62,6 +64,8 @@ type mover struct {
 	said       [3]int // labels in force in the output, by kind
 	displaced  bool   // the nozzle left a contour from another place than in the input,
 	inX, inY   int32  // which is this
+	drawn      int64  // filament moved since
+	unsure     bool   // by how much, because of a command
 	travel     float64
 }
 
@@ -160,15 +164,37 @@ func (e *emitter) hoppable(loops []loop) bool {
 	if e.pull.length > 0 {
 		return true
 	}
+	hops := true
+	x, y := e.start(&loops[0])
+	visit := func(p *loop, hop bool) {
+		if toX, toY := e.start(p); hop && distance(x, y, toX, toY) > e.travelRetract {
+			hops = false
+		}
+		last := &e.l.moves[p.last]
+		x, y = last.x, last.y
+	}
 	for i := range loops {
-		for k := range loops {
-			x, y := e.start(&loops[k])
-			if last := &e.l.moves[loops[i].last]; distance(last.x, last.y, x, y) > e.travelRetract {
-				return false
-			}
+		if p := &loops[i]; p.rise == 0 {
+			visit(p, i > 0 && loops[i-1].rise > 0) // or its lead stays as it is
 		}
 	}
-	return true
+	for _, p := range e.raisedOf(loops) {
+		visit(p, true)
+	}
+	return hops
+}
+
+// raisedOf returns the raised ones of loops, from the outside in.
+func (e *emitter) raisedOf(loops []loop) []*loop {
+	raised := e.raised[:0]
+	for i := range loops {
+		if loops[i].rise > 0 {
+			raised = append(raised, &loops[i])
+		}
+	}
+	slices.SortStableFunc(raised, func(a, b *loop) int { return int(a.phase - b.phase) })
+	e.raised = raised
+	return raised
 }
 
 func distance(ax, ay, bx, by int32) float64 {
