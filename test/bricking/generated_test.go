@@ -134,10 +134,10 @@ func runGenerated(t *testing.T, o prints.Options, w wish) {
 	compareWithTruth(t, o, w, opt, loops, measures)
 }
 
-// stuck says whether there is a command, or a new origin of E, inside the walls. These keep their order, so such walls
-// keep theirs, and the nozzle passes beside raised loops as in the order of the slicer.
+// stuck says whether there is a macro in relative coordinates, or a new origin of E, inside the walls. These must stay
+// between the beads they stand between, so such walls keep their order, and the nozzle passes beside raised loops.
 func stuck(o prints.Options) bool {
-	return slices.ContainsFunc([]string{"machine", "g91-wall", "g92"}, func(s string) bool {
+	return slices.ContainsFunc([]string{"g91-wall", "g92"}, func(s string) bool {
 		return slices.Contains(o.Switches, s)
 	})
 }

@@ -98,13 +98,13 @@ func pathRegion(name []byte) (r region, ok bool) {
 type note uint8
 
 const (
-	noteNone     note = iota
-	noteLayer         // a new layer begins; value is its number when numbered
-	noteRegion        // a new region begins; value is the region
-	noteHeight        // value is the height of the beads that follow
-	noteWidth         // value is their width
-	noteProgress      // an M73, which may be said a little earlier; no comment, but kept with them
-	noteObject        // another object begins or one ends
+	noteNone    note = iota
+	noteLayer        // a new layer begins; value is its number when numbered
+	noteRegion       // a new region begins; value is the region
+	noteHeight       // value is the height of the beads that follow
+	noteWidth        // value is their width
+	noteSetting      // one of settings, no comment, but kept with them
+	noteObject       // another object begins or one ends
 )
 
 // readNote reads a comment without its ';' and without blanks around it.

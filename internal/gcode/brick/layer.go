@@ -63,7 +63,7 @@ type move struct {
 // A labelNote is a line that says what the beads behind it are, or how far the print is.
 type labelNote struct {
 	off, end uint32
-	kind     note // from noteRegion to noteProgress
+	kind     note // from noteRegion to noteSetting
 }
 
 // An arc is the centre of a G2 or G3 relative to its start. For a G92, i holds the value given to E.
@@ -91,7 +91,7 @@ const (
 	setsXYZ                        // G92 with X, Y or Z
 	turned                         // under G18 or G19: arcs are not in XY
 	hasF                           // has an F word
-	afterCommand                   // a command stands between it and the move before
+	afterCommand                   // a command that is no setting stands between it and the move before
 	afterRetract                   // so does a G10 or G11, which retract or prime by themselves, or an M82 or M83
 )
 

@@ -2,12 +2,14 @@ package brick
 
 // What commands and comments change: modes of the machine, and what the beads that follow are.
 
+import "slices"
+
 func (s *scanner) command(length int) error {
 	if s.l.Checksum {
 		return s.fault(LineChecksums, "has a checksum, which changing the line would break: export without checksums")
 	}
-	if s.l.Letter == 'M' && s.l.Number == 73 {
-		s.keepNote(noteProgress, length)
+	if s.l.Letter == 'M' && slices.Contains(settings, s.l.Number) {
+		s.keepNote(noteSetting, length)
 		return nil
 	}
 	s.st.commands |= afterCommand
@@ -40,7 +42,21 @@ func (s *scanner) command(length int) error {
 	return nil
 }
 
+// settings are the M commands that may be given a little earlier than they are, because they only set something that is
+// set again when it matters: progress, fan, message, acceleration and jerk, pressure advance. Any other command between
+// the beads of a loop keeps the loop where it is.
+var settings = []int{73, 106, 107, 117, 201, 202, 203, 204, 205, 566, 572, 900}
+
+// klipperSettings are those that Klipper has words for.
+var klipperSettings = []string{"SET_VELOCITY_LIMIT", "SET_PRESSURE_ADVANCE"}
+
 func (s *scanner) opaque(line []byte) {
+	for _, name := range klipperSettings {
+		if hasPrefixFold(line, name) {
+			s.keepNote(noteSetting, len(line))
+			return
+		}
+	}
 	s.st.commands |= afterCommand
 	if hasPrefixFold(line, "EXCLUDE_OBJECT_") {
 		s.st.breaks = breaksRun

@@ -107,7 +107,7 @@ func (e *emitter) word(m *move) int64 {
 
 func (e *emitter) before(m *move) int64 { return e.word(m) - int64(m.e) }
 
-// skip leaves out the beads of p and what stands between them, apart from how far the print is.
+// skip leaves out the beads of p and what stands between them, apart from settings.
 func (e *emitter) skip(p *loop) {
 	for i := p.first; i <= p.last; i++ {
 		e.at += int64(e.l.moves[i].e)
@@ -115,17 +115,17 @@ func (e *emitter) skip(p *loop) {
 	}
 	end := e.l.moves[p.last].end
 	for i := e.noteBefore(e.pos) + 1; i < len(e.l.notes) && e.l.notes[i].off < end; i++ {
-		if n := &e.l.notes[i]; n.kind == noteProgress {
+		if n := &e.l.notes[i]; n.kind == noteSetting {
 			e.out = append(e.out, e.l.textOf(n)...)
 		}
 	}
 	e.pos = end
 }
 
-// copySilent writes the text up to offset to without saying how far the print is.
+// copySilent writes the text up to offset to without the settings, which were given where the loop was.
 func (e *emitter) copySilent(to uint32) {
 	for i := e.noteBefore(e.pos) + 1; i < len(e.l.notes) && e.l.notes[i].off < to; i++ {
-		if n := &e.l.notes[i]; n.kind == noteProgress {
+		if n := &e.l.notes[i]; n.kind == noteSetting {
 			e.out = append(e.out, e.l.text[e.pos:n.off]...)
 			e.pos = n.end
 		}
@@ -284,7 +284,7 @@ func (e *emitter) leave(m *move, write func()) {
 // say notes which labels were written with the text between a and b.
 func (e *emitter) say(a, b uint32) {
 	for i := e.noteBefore(b); i >= 0 && e.l.notes[i].off >= a; i-- {
-		if n := &e.l.notes[i]; n.kind != noteProgress && e.said[n.kind-noteRegion] < i {
+		if n := &e.l.notes[i]; n.kind != noteSetting && e.said[n.kind-noteRegion] < i {
 			e.said[n.kind-noteRegion] = i
 		}
 	}
@@ -301,7 +301,7 @@ func (e *emitter) label(off uint32) {
 	for i := e.noteBefore(off); i >= 0 && !(found[0] && found[1] && found[2]); i-- {
 		n := &e.l.notes[i]
 		k := n.kind - noteRegion
-		if n.kind == noteProgress || found[k] {
+		if n.kind == noteSetting || found[k] {
 			continue
 		}
 		found[k] = true

@@ -8,9 +8,9 @@ package brick
 //
 // So in the order "contour" the flat loops of a wall stay in the slicer's order and the raised ones follow, from the
 // outside in. A loop keeps its beads and what stands between them. What leads to it is made anew where it comes from
-// somewhere else: one travel, and a retraction only where the file would retract for it. All other commands, such as
-// M204 or M73, stay where they are, in their order; comments that label the beads are said again where they would be
-// wrong. What leaves the wall starts from another place, so that a wipe becomes a plain retraction.
+// somewhere else: one travel, and a retraction only where the file would retract for it. Commands stay where they are, in
+// their order; those between the beads of a loop that moves, such as M106, stay where the loop was. Comments that label
+// the beads are said again where they would be wrong. What leaves the wall starts from another place, so that a wipe becomes a plain retraction.
 //
 // Where any of this could go wrong, the wall is printed as sliced.
 
@@ -60,7 +60,7 @@ type mover struct {
 	x, y, feed int32  // where the nozzle is, and the feed rate in force
 	absolute   bool   // E words of the contour are positions
 	counter    int64  // position of the filament in the output, if so
-	silent     bool   // leave out M73: it was said where it stands
+	silent     bool   // leave out settings: they were given where the loop was
 	said       [3]int // labels in force in the output, by kind
 	displaced  bool   // the nozzle left a contour from another place than in the input,
 	inX, inY   int32  // which is this
@@ -118,7 +118,7 @@ func outOfOrder(loops []loop) bool {
 // movable reports whether nothing among the beads of p has to stay where it is.
 func (e *emitter) movable(p *loop) bool {
 	for i := p.first + 1; i <= p.last; i++ {
-		if e.l.moves[i].is(afterCommand | relative | setsE | setsXYZ) { // an M73 does not count
+		if e.l.moves[i].is(afterCommand | relative | setsE | setsXYZ) {
 			return false
 		}
 	}
