@@ -91,6 +91,51 @@ verify-web: web/node_modules ## Check that the page that is embedded is what web
 web/node_modules: web/package-lock.json
 	@cd web && npm ci --no-audit --no-fund --loglevel=error && touch node_modules
 
+##@ A release
+
+ARCHS := amd64 arm64
+# Where brick runs alone, beside the slicer.
+BRICK_PLATFORMS := darwin/amd64 darwin/arm64 windows/amd64
+RELEASE := $(BIN)/release/$(TAG)
+COMMIT ?= $(shell git rev-parse HEAD)$(shell git diff --quiet HEAD || echo -dirty)
+EPOCH ?= $(shell git log -1 --format=%ct)
+# A tar of the same files is the same tar.
+TAR := tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX
+
+.PHONY: programs
+programs: ## Build the programs of a release for every platform.
+	@mkdir -p $(RELEASE)/programs
+	@for arch in $(ARCHS); do for name in $(COMMANDS); do \
+	  GOOS=linux GOARCH=$$arch $(GO_BUILD) -o $(RELEASE)/programs/$$name-linux-$$arch ./cmd/$$name; \
+	done; done
+	@for platform in $(BRICK_PLATFORMS); do \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o $(RELEASE)/programs/brick-$${platform%/*}-$${platform#*/} ./cmd/brick; \
+	done
+
+.PHONY: release
+release: clean-release programs tools-packimage $(BIN)/helm ## Make programs, images, chart, manifests, bills of materials, checksums.
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	for name in $(COMMANDS); do \
+	  binaries=; for arch in $(ARCHS); do \
+	    mkdir -p $$work/$$arch; cp $(RELEASE)/programs/$$name-linux-$$arch $$work/$$arch/$$name; \
+	    binaries="$$binaries --binary $$work/$$arch/$$name"; \
+	  done; \
+	  case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac; \
+	  $(BIN)/packimage $$binaries --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca --layout $$work/images/$$name; \
+	  mkdir -p $(RELEASE)/images; $(TAR) -C $$work/images/$$name -cf $(RELEASE)/images/$$name.oci.tar .; \
+	done; \
+	$(BIN)/helm package charts/bricklayers --version $(TAG:v%=%) --app-version $(TAG) --destination $$work >/dev/null; \
+	tar -C $$work -xzf $$work/bricklayers-$(TAG:v%=%).tgz; \
+	$(TAR) -C $$work -cf - bricklayers | gzip -n >$(RELEASE)/bricklayers-$(TAG:v%=%).tgz
+	@$(BIN)/helm template bricklayers $(RELEASE)/bricklayers-$(TAG:v%=%).tgz --namespace bricklayers-system --skip-tests \
+	  >$(RELEASE)/bricklayers.yaml
+	@go run -C hack/release . describe --root $(CURDIR) --dir $(RELEASE) --version $(TAG) --commit $(COMMIT) --epoch $(EPOCH)
+	@echo "$(RELEASE)"
+
+.PHONY: clean-release
+clean-release:
+	@rm -rf $(RELEASE)
+
 ##@ The cluster on this machine
 
 .PHONY: cluster-build
@@ -155,6 +200,8 @@ generate: $(BIN)/helm ## Make every generated file anew.
 verify: generate lint ## Check that generated files, formatting and lint are as they should be.
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	@go vet ./...
+	@go run -C hack/release . licences --root $(CURDIR)
+	@go run -C hack/release . vulnerabilities --root $(CURDIR)
 	@$(BIN)/helm lint --strict --quiet charts/bricklayers
 	@git diff --exit-code -- api config charts docs || { echo "generated files were out of date; commit what make generate made"; exit 1; }
 	@if command -v npm >/dev/null; then $(MAKE) verify-web; else echo "no npm: the embedded page is not checked"; fi

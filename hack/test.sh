@@ -27,7 +27,9 @@ if [ "$level" != e2e ]; then
   [ "$level" = unit ] || export KUBEBUILDER_ASSETS="$PWD/bin/node"
   mapfile -t packages < <(go list ./... | grep -v '/test/e2e$')
   run go test -json -timeout 15m "${packages[@]}"
-  (cd hack/images && go test -json ./...) || status=1
+  for module in hack/images hack/release; do
+    (cd "$module" && go test -json -count=1 ./...) || status=1
+  done
 fi
 if [ "$level" = e2e ] || [ "$level" = all ]; then
   # One after the other: each has the whole machine, and real pods have deadlines.
