@@ -138,13 +138,10 @@ func TestPodDeletedMidRun(t *testing.T) {
 		s.Defaults.TimeoutSeconds = 20
 		s.Defaults.Retries = ptr.To[int32](1)
 	}))
-	var pods corev1.PodList
-	eventually(t, "the process to run", time.Minute, func(ctx context.Context) (bool, error) {
-		err := kube.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels{"processing.bricklayers.dev/job": id})
-		return len(pods.Items) == 1 && len(pods.Items[0].Status.InitContainerStatuses) == 2 &&
-			pods.Items[0].Status.InitContainerStatuses[1].State.Running != nil, err
-	})
-	if err := kube.Delete(t.Context(), &pods.Items[0]); err != nil {
+	job := jobNamed(t, id)
+	eventually(t, "the process to run", time.Minute, func(ctx context.Context) (bool, error) { return started(ctx, job) })
+	err := kube.DeleteAllOf(t.Context(), &corev1.Pod{}, client.InNamespace(namespace), client.MatchingLabels{"processing.bricklayers.dev/job": id})
+	if err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "another attempt", time.Minute, func(context.Context) (bool, error) {
