@@ -8,7 +8,7 @@ BIN := $(CURDIR)/bin
 # The cluster of the demo; its state, kubeconfig and logs are below bin/$(CLUSTER).
 CLUSTER ?= cluster
 IMAGE_REGISTRY ?= bricklayers.dev
-TAG ?= v0.1.0
+TAG ?= v0.2.0-dev
 NAMESPACE ?= bricklayers-system
 HELM_ARGS ?=
 

@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -170,7 +172,7 @@ func TestImages(t *testing.T) {
 			t.Errorf("%s is not used", image)
 		}
 	}
-	if strings.Contains(out, "image: bricklayers.dev/") || strings.Contains(out, ":v0.1.0") {
+	if strings.Contains(out, "image: bricklayers.dev/") || strings.Contains(out, ":"+appVersion(t)) {
 		t.Error("the default registry or tag is still used")
 	}
 }
@@ -179,5 +181,35 @@ func wantArg(t *testing.T, deployment *appsv1.Deployment, arg string) {
 	t.Helper()
 	if args := deployment.Spec.Template.Spec.Containers[0].Args; !slices.Contains(args, arg) {
 		t.Errorf("%s has the arguments %q, want also %s", deployment.Name, args, arg)
+	}
+}
+
+// appVersion is the version of the programs that the chart installs.
+func appVersion(t *testing.T) string {
+	t.Helper()
+	return firstMatch(t, chartPath+"/Chart.yaml", `(?m)^appVersion: (\S+)$`)
+}
+
+func firstMatch(t *testing.T, path, pattern string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(pattern).FindSubmatch(content)
+	if found == nil {
+		t.Fatalf("%s has nothing that matches %s", path, pattern)
+	}
+	return string(found[1])
+}
+
+// TestOneVersion: what make builds is what the chart installs, and the chart counts with it.
+func TestOneVersion(t *testing.T) {
+	want := appVersion(t)
+	if got := firstMatch(t, repoRoot+"/Makefile", `(?m)^TAG \?= (\S+)$`); got != want {
+		t.Errorf("make builds %s, the chart installs %s", got, want)
+	}
+	if got := "v" + firstMatch(t, chartPath+"/Chart.yaml", `(?m)^version: (\S+)$`); got != want {
+		t.Errorf("the chart is %s and installs %s", got, want)
 	}
 }
