@@ -54,6 +54,8 @@ func parseFlags(args []string) (*options, error) {
 	flags.DurationVar(&o.gateway.UploadTimeout, "upload-timeout", time.Hour, "how long one upload may take")
 	flags.BoolVar(&o.gateway.ListJobs, "list-jobs", false,
 		"serve GET /api/v1/jobs to anybody, who may then read every job that is listed")
+	flags.DurationVar(&o.gateway.ResumableLifetime, "resumable-upload-lifetime", 24*time.Hour,
+		"how long a resumable upload may take, all its requests and pauses together")
 	flags.BoolVar(&o.gateway.RedirectDownloads, "redirect-downloads", true,
 		"send downloads to a signed address of the bucket, where it has such")
 	flags.BoolVar(&o.gateway.RedirectPods, "redirect-pods", true, "the same for the pods of jobs")
@@ -78,8 +80,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case o.gateway.MaxUploadSize <= 0 || o.gateway.MaxOutputSize <= 0:
 		return errors.New("--max-upload-size and --max-output-size must be more than 0")
-	case o.gateway.UploadTimeout <= 0 || o.cleanup.Interval <= 0:
-		return errors.New("--upload-timeout and --sweep-interval must be more than 0")
+	case o.gateway.UploadTimeout <= 0 || o.gateway.ResumableLifetime <= 0 || o.cleanup.Interval <= 0:
+		return errors.New("--upload-timeout, --resumable-upload-lifetime and --sweep-interval must be more than 0")
 	case o.cleanup.GracePeriod <= o.gateway.UploadTimeout:
 		return fmt.Errorf(
 			"--sweep-grace-period (%s) must be longer than --upload-timeout (%s), or a sweep could take a file "+

@@ -38,7 +38,8 @@ func TestSweepsAtAnyMoment(t *testing.T) {
 		}
 		w := &world{
 			t: t, rt: rt, dir: dir, now: time.Now(), uploads: map[string]time.Time{}, jobs: map[string]*knownJob{},
-			client: fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.ProcessingJob{}).Build(),
+			resumables: map[string]*knownResumable{},
+			client:     fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&v1alpha1.ProcessingJob{}).Build(),
 		}
 		w.sweeper = &Sweeper{
 			Options: Options{GracePeriod: grace}, Store: store, Jobs: w.client,
@@ -46,6 +47,7 @@ func TestSweepsAtAnyMoment(t *testing.T) {
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"upload bytes": w.uploadBytes, "make the job": w.makeJob, "store an output": w.storeOutput, "commit": w.commit,
+			"begin in parts": w.beginInParts, "store a part": w.storePart, "finish the parts": w.finishParts,
 			"fail": w.fail, "delete the job": w.deleteJob, "wait": w.wait, "sweep": w.sweep, "sweep twice": w.sweepTwice,
 			"": w.nothingIsMissing,
 		})
@@ -65,7 +67,14 @@ type world struct {
 	client  client.Client
 	uploads map[string]time.Time // files without a job yet, by the id that it will have
 	jobs    map[string]*knownJob
-	count   int
+	// resumables are uploads in parts, by their id.
+	resumables map[string]*knownResumable
+	count      int
+}
+
+type knownResumable struct {
+	expires time.Time
+	parts   []string // keys
 }
 
 type knownJob struct {
@@ -118,6 +127,58 @@ func (w *world) makeJob(rt *rapid.T) {
 		w.rt.Fatal(err)
 	}
 	w.jobs[id] = &knownJob{}
+}
+
+func (w *world) beginInParts(rt *rapid.T) {
+	if len(w.resumables) >= few {
+		rt.Skip()
+	}
+	w.count++
+	id, expires := fmt.Sprint("upload-", w.count), w.now.Add(2*grace)
+	err := w.sweeper.Store.CreateResumable(w.t.Context(), "ns", id, &storage.Resumable{Expires: expires})
+	if err == nil {
+		err = os.Chtimes(filepath.Join(w.dir, infoKey(id)), w.now, w.now)
+	}
+	if err != nil {
+		rt.Fatal(err)
+	}
+	w.resumables[id] = &knownResumable{expires: expires}
+}
+
+func infoKey(id string) string { return "uploads/ns/" + id + "/info.json" }
+
+func (w *world) storePart(rt *rapid.T) {
+	id := pick(rt, w.resumables)
+	upload := w.resumables[id]
+	if w.now.After(upload.expires) {
+		rt.Skip() // the gateway refuses it
+	}
+	key := fmt.Sprintf("uploads/ns/%s/%019d", id, 7*len(upload.parts))
+	w.write(key)
+	upload.parts = append(upload.parts, key)
+}
+
+// finishParts is what the gateway does with the last part.
+func (w *world) finishParts(rt *rapid.T) {
+	id := pick(rt, w.resumables)
+	upload := w.resumables[id]
+	if w.now.After(upload.expires) || len(upload.parts) == 0 || len(w.uploads)+len(w.jobs) >= few {
+		rt.Skip()
+	}
+	progress, err := w.sweeper.Store.Progress(w.t.Context(), "ns", id)
+	if err != nil || len(progress.Parts) != len(upload.parts) {
+		rt.Fatalf("%d of %d parts: %v", len(progress.Parts), len(upload.parts), err)
+	}
+	job := "of-" + id
+	w.write(storage.InputKey("ns", job, "in.gcode"))
+	if err := w.client.Create(w.t.Context(), aJob("ns", job, "in.gcode", v1alpha1.PhasePending)); err != nil {
+		rt.Fatal(err)
+	}
+	w.jobs[job] = &knownJob{}
+	if err := w.sweeper.Store.FinishResumable(w.t.Context(), "ns", id, progress.Parts); err != nil {
+		rt.Fatal(err)
+	}
+	delete(w.resumables, id) // what is left of it may be swept at any time
 }
 
 func (w *world) storeOutput(rt *rapid.T) {
@@ -188,7 +249,8 @@ func (w *world) sweep(rt *rapid.T) {
 // sweepTwice lets everything get old, sweeps twice, and wants the bucket to hold what is referred to and nothing else.
 func (w *world) sweepTwice(rt *rapid.T) {
 	clear(w.uploads) // their clients have given up
-	w.now = w.now.Add(grace + time.Second)
+	clear(w.resumables)
+	w.now = w.now.Add(3*grace + time.Second)
 	w.sweep(rt)
 	w.sweep(rt)
 	wanted := map[string]bool{}
@@ -212,6 +274,11 @@ func (w *world) referenced() []string {
 	for id := range w.uploads {
 		if w.now.Sub(w.uploads[id]) <= uploadTimeout {
 			keys = append(keys, storage.InputKey("ns", id, "in.gcode"))
+		}
+	}
+	for id, upload := range w.resumables {
+		if !w.now.After(upload.expires) {
+			keys = append(append(keys, infoKey(id)), upload.parts...)
 		}
 	}
 	for id, job := range w.jobs {

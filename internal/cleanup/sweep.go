@@ -1,5 +1,5 @@
 // Package cleanup deletes bytes that nothing refers to any more: files of jobs that are gone, of uploads that never
-// became a job, and what attempts left that did not win. It never touches what a job refers to, nor anything young.
+// became a job or were not finished in time, and what attempts left that did not win. It never touches what a job refers to, nor anything young.
 package cleanup
 
 import (
@@ -84,6 +84,9 @@ type pass struct {
 	namespace string
 	jobs      *jobs
 
+	upload  string // the resumable upload that was looked at last
+	expired bool   // whether it is
+
 	deleted, freed, kept int64
 }
 
@@ -140,6 +143,8 @@ func (p *pass) unreferenced(ctx context.Context, key string) (bool, error) {
 		return false, nil
 	case storage.PlaceProbe, storage.PlaceJunk:
 		return true, nil
+	case storage.PlaceResumable:
+		return p.resumableExpired(ctx, place)
 	}
 	if p.jobs == nil || p.namespace != place.Namespace {
 		listed, err := listJobs(ctx, p.Jobs, place.Namespace)
@@ -159,6 +164,24 @@ func (p *pass) unreferenced(ctx context.Context, key string) (bool, error) {
 		return false, nil
 	}
 	return p.outputUnreferenced(ctx, place)
+}
+
+// resumableExpired tells whether an upload is over, with the grace period for a request that began before it was.
+func (p *pass) resumableExpired(ctx context.Context, place storage.Place) (bool, error) {
+	if p.upload == place.Namespace+"/"+place.Upload {
+		return p.expired, nil
+	}
+	facts, err := p.Store.Resumable(ctx, place.Namespace, place.Upload)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		p.expired = true
+	case err != nil:
+		return false, err
+	default:
+		p.expired = facts.Expires.Before(p.oldest)
+	}
+	p.upload = place.Namespace + "/" + place.Upload
+	return p.expired, nil
 }
 
 // inputUnreferenced asks the API server again: the same name can be used again, by a repeated upload.

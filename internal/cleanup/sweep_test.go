@@ -88,6 +88,25 @@ func (f *fixture) put(key string, old bool) {
 	}
 }
 
+// resumable begins a resumable upload long ago, with one part. It returns the size of what is known of it.
+func (f *fixture) resumable(id string, expires time.Time) (size int64) {
+	f.t.Helper()
+	facts := &storage.Resumable{JobID: "j", Size: 20, FileName: "a.gcode", Expires: expires}
+	if err := f.Store.CreateResumable(f.t.Context(), "a", id, facts); err != nil {
+		f.t.Fatal(err)
+	}
+	info, then := filepath.Join(f.dir, "uploads/a", id, "info.json"), time.Now().Add(-2*grace)
+	if err := os.Chtimes(info, then, then); err != nil {
+		f.t.Fatal(err)
+	}
+	f.put("uploads/a/"+id+"/0000000000000000000", true)
+	stat, err := os.Stat(info)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return stat.Size()
+}
+
 func (f *fixture) files() []string {
 	f.t.Helper()
 	var names []string
@@ -145,6 +164,13 @@ func TestSweep(t *testing.T) {
 	for _, key := range young {
 		f.put(key, false)
 	}
+	f.resumable("pausing", time.Now().Add(-grace+time.Minute))
+	resumableSize := f.resumable("expired", time.Now().Add(-grace-time.Minute))
+	kept = append(kept, "uploads/a/pausing/info.json", "uploads/a/pausing/0000000000000000000")
+	doomed = append(doomed, "uploads/a/expired/info.json", "uploads/a/expired/0000000000000000000")
+	orphan := "uploads/a/unknown/0000000000000000000"
+	f.put(orphan, true)
+	doomed = append(doomed, orphan)
 	f.DryRun = true
 	before := f.files()
 	if err := f.Sweep(t.Context()); err != nil || !slices.Equal(f.files(), before) {
@@ -169,7 +195,7 @@ func TestSweep(t *testing.T) {
 	}{
 		"runs":  {f.Metrics.CleanupRuns, 3},
 		"files": {f.Metrics.CleanupFiles, float64(len(doomed))},
-		"bytes": {f.Metrics.CleanupBytes, float64(10 * len(doomed))},
+		"bytes": {f.Metrics.CleanupBytes, float64(10*int64(len(doomed)-1) + resumableSize)},
 		"error": {f.Metrics.CleanupErrors, 0},
 	} {
 		if got := testutil.ToFloat64(test.metric); got != test.want {

@@ -33,6 +33,8 @@ type Options struct {
 	// for left over while its job is being made.
 	UploadTimeout time.Duration
 	ListJobs      bool // whoever may list jobs learns their ids, which without authentication are all it takes
+	// ResumableLifetime is how long a resumable upload may take altogether.
+	ResumableLifetime time.Duration
 	// Where the bucket signs addresses, clients and pods can be sent there instead of having the bytes pass through.
 	RedirectDownloads bool
 	RedirectPods      bool
@@ -51,6 +53,7 @@ type Gateway struct {
 	ready   *readiness
 	changes *changes
 	index   *index // nil where nothing needs it
+	tus     http.Handler
 
 	draining chan struct{} // closed when the process is told to stop
 }
@@ -83,6 +86,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 	if o.ListJobs {
 		g.index = newIndex()
 	}
+	g.tus = g.newTus()
 	return g
 }
 
@@ -123,6 +127,7 @@ func validationReasons() []string { return slices.Concat(uploadReasons, contentR
 func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt := newRouter(g.metrics)
 	rt.handle("POST /api/v1/upload", g.allowed("create", g.upload), 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
+	g.handleTus(rt)
 	rt.handle("GET /api/v1/status/{job_id}", g.allowed("get", g.status), 200, 304, 400, 404, 500, 503)
 	rt.handle("GET /api/v1/status/{job_id}/events", g.allowed("get", g.events), 200, 404, 500, 503)
 	rt.handle("POST /api/v1/events", g.allowed("get", g.follow), 200, 400, 500, 503)

@@ -66,7 +66,8 @@ func newFixtureOn(t *testing.T, bucket string, funcs interceptor.Funcs, objects 
 		WithObjects(append(objects, processor())...).WithInterceptorFuncs(funcs).Build()
 	f := &fixture{t: t, client: kube, synced: true}
 	f.Gateway = New(Options{
-		Namespace: namespace, DefaultProcessor: "brick", MaxUploadSize: 1 << 20, MaxOutputSize: 1 << 20, UploadTimeout: time.Minute,
+		Namespace: namespace, DefaultProcessor: "brick", MaxUploadSize: 1 << 20, MaxOutputSize: 1 << 20,
+		UploadTimeout: time.Minute, ResumableLifetime: time.Hour,
 		RedirectDownloads: true, RedirectPods: true,
 	}, kube, func() bool { return f.synced }, kube, store, registry)
 	f.server = httptest.NewServer(f.Handler(true))

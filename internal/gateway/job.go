@@ -66,7 +66,7 @@ func (u *upload) finish(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 	if u.existing != nil {
 		return u.replay(u.existing)
 	}
-	switch err := u.writer.Commit(); {
+	switch err := u.commit(); {
 	case errors.Is(err, storage.ErrExists):
 		if err := u.meet(ctx); err != nil {
 			return nil, err

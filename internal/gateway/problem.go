@@ -32,6 +32,11 @@ const (
 	reasonKeyInUse          = "idempotency_key_in_use"
 	reasonInterrupted       = "upload_interrupted"
 	reasonTooSlow           = "upload_too_slow"
+	reasonUploadExpired     = "upload_expired"
+	reasonChecksum          = "checksum_mismatch"
+	reasonMismatchedOffset  = "mismatched_offset" // tusd's word
+	reasonTooManyParts      = "upload_too_many_parts"
+	reasonDraining          = "shutting_down"
 	reasonJobNotFound       = "job_not_found"
 	reasonNotReady          = "not_ready"
 	reasonJobFailed         = "job_failed"

@@ -33,9 +33,19 @@ func (u *upload) receive(body io.Reader) error {
 		}
 		sink = u.writer
 	}
+	u.beginChecks()
+	return u.pass(body, sink)
+}
+
+// beginChecks has pass look at the content, unless nobody cares about it.
+func (u *upload) beginChecks() {
 	if u.processor == nil || checksContent(u.processor.Spec.Accepts) {
 		u.content = newContentCheck()
 	}
+}
+
+// pass streams bytes to the sink, and by the checks.
+func (u *upload) pass(body io.Reader, sink io.Writer) error {
 	hash := sha256.New()
 	chunk := chunks.Get().(*[128 << 10]byte)
 	defer chunks.Put(chunk)
@@ -86,6 +96,10 @@ func fill(r io.Reader, p []byte) (n int, err error) {
 
 // bodyProblem turns an error in reading the request into an answer, which reaches only a client that is still there.
 func bodyProblem(err error) error {
+	var known *problem
+	if errors.As(err, &known) {
+		return known
+	}
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):

@@ -71,6 +71,7 @@ type upload struct {
 	existing  *v1alpha1.ProcessingJob // when this is a retry of an upload that made its job
 
 	writer *storage.Writer
+	adopt  func(key string) error // makes bytes that are stored already the file, in place of the writer
 	received
 	findings *validate.Result // of the content check, for formats that are known
 }
@@ -183,6 +184,14 @@ func asParameterProblem(err error) error {
 func tooLarge(limit int64) *problem {
 	return fail(http.StatusRequestEntityTooLarge, reasonFileTooLarge,
 		"the file is larger than the %d bytes allowed", limit)
+}
+
+// commit puts the file where its job will look for it.
+func (u *upload) commit() error {
+	if u.adopt != nil {
+		return u.adopt(u.inputKey())
+	}
+	return u.writer.Commit()
 }
 
 // close drops what was not committed.

@@ -11,7 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
+
+const folderMode fs.FileMode = 0o750
 
 // prepareFileURL sets how fileblob is to work, and returns the bucket's folder: temporary files lie beside the final
 // ones, because a rename does not cross file systems; no second file with attributes is written for each; the folder is
@@ -22,7 +25,7 @@ func prepareFileURL(u *url.URL) (dir string, err error) {
 	q.Set("metadata", "skip")
 	q.Set("create_dir", "true")
 	if !q.Has("dir_file_mode") {
-		q.Set("dir_file_mode", "0750")
+		q.Set("dir_file_mode", fmt.Sprintf("%#o", folderMode))
 	}
 	u.RawQuery = q.Encode()
 	dir = u.Path
@@ -63,6 +66,36 @@ func (w *Writer) commitFile() error {
 	return w.store.syncFolders(w.key)
 }
 
+// linkFile gives a file that is durable a second name, if that is free.
+func (s *Store) linkFile(from, to string) error {
+	target := s.path(to)
+	// The sweep goes by the time: what is about to be referred to is not old.
+	now := time.Now()
+	if err := os.Chtimes(s.path(from), now, now); err != nil {
+		return wrap("touch", from, err)
+	}
+	for {
+		err := os.MkdirAll(filepath.Dir(target), folderMode)
+		if err == nil {
+			err = os.Link(s.path(from), target)
+		}
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			return fmt.Errorf("link %s: %w", to, ErrExists)
+		case errors.Is(err, fs.ErrNotExist) && fileExists(s.path(from)):
+			continue // the new folder was pruned before anything was in it
+		case err != nil:
+			return wrap("link", to, err)
+		}
+		return s.syncFolders(to)
+	}
+}
+
+func fileExists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
 // syncFolders makes a new name durable: the entry in its folder, and the entries of the folders above, which may be as
 // new.
 func (s *Store) syncFolders(key string) error {
@@ -98,7 +131,7 @@ func (s *Store) pruneAbove(key string) {
 
 // walkFiles is Walk without fileblob's listing, which starts from the root again for every page.
 func (s *Store) walkFiles(ctx context.Context, visit func(Listed) error) error {
-	for _, prefix := range []string{jobsPrefix, probePrefix} {
+	for _, prefix := range prefixes {
 		err := filepath.WalkDir(s.path(prefix), func(name string, entry fs.DirEntry, err error) error {
 			if err == nil {
 				err = ctx.Err()

@@ -7,9 +7,12 @@ import "strings"
 
 // Everything that the product keeps lies under these prefixes; a sweep leaves anything else in the bucket alone.
 const (
-	jobsPrefix  = "jobs/"
-	probePrefix = "probe/"
+	jobsPrefix      = "jobs/"
+	resumablePrefix = "uploads/"
+	probePrefix     = "probe/"
 )
+
+var prefixes = []string{jobsPrefix, resumablePrefix, probePrefix}
 
 // NamespacePrefix is where the files of a namespace's jobs lie.
 func NamespacePrefix(namespace string) string { return jobsPrefix + namespace + "/" }
@@ -36,9 +39,10 @@ const resultName = "result.json"
 type Place struct {
 	Namespace string
 	Job       string // the job's name for an input, its UID for anything else
+	Upload    string // id, of what belongs to a resumable upload
 	Kind      PlaceKind
 	Pod       string // UID, of an output
-	File      string // of an input and an output
+	File      string // of an input, an output and a resumable upload
 }
 
 // PlaceKind tells the kinds of objects apart.
@@ -52,12 +56,19 @@ const (
 	PlaceResult
 	PlaceJunk // in a job's folder, but nothing that is ever referenced: what an interrupted write left
 	PlaceProbe
+	PlaceResumable // of a resumable upload
 )
 
 // Locate reads a key.
 func Locate(key string) Place {
 	if strings.HasPrefix(key, probePrefix) {
 		return Place{Kind: PlaceProbe}
+	}
+	if rest, ok := strings.CutPrefix(key, resumablePrefix); ok {
+		if parts := strings.Split(rest, "/"); len(parts) == 3 {
+			return Place{Kind: PlaceResumable, Namespace: parts[0], Upload: parts[1], File: parts[2]}
+		}
+		return Place{}
 	}
 	rest, ok := strings.CutPrefix(key, jobsPrefix)
 	if !ok {

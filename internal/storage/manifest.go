@@ -32,7 +32,7 @@ func (m *Manifest) File(name string) *File {
 	return nil
 }
 
-// maxManifest bounds what is read: 256 files of the longest names take less than a tenth.
+// maxManifest bounds what is read of a small object: 256 files of the longest names take less than a tenth.
 const maxManifest = 1 << 20
 
 // CommitResult makes m the result of a job unless it has one; it returns the one that stands, and ErrExists when that is
@@ -55,18 +55,26 @@ func (s *Store) CommitResult(ctx context.Context, namespace, jobUID string, m *M
 
 // Result returns a job's committed result, or ErrNotFound.
 func (s *Store) Result(ctx context.Context, namespace, jobUID string) (*Manifest, error) {
-	object, err := s.Open(ctx, ResultKey(namespace, jobUID))
-	if err != nil {
+	m := &Manifest{}
+	if err := s.readJSON(ctx, ResultKey(namespace, jobUID), m); err != nil {
 		return nil, err
+	}
+	return m, nil
+}
+
+// readJSON reads a small object.
+func (s *Store) readJSON(ctx context.Context, key string, into any) error {
+	object, err := s.Open(ctx, key)
+	if err != nil {
+		return err
 	}
 	defer func() { _ = object.Close() }() // it was only read
 	content, err := io.ReadAll(io.LimitReader(object, maxManifest))
+	if err == nil {
+		err = json.Unmarshal(content, into)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", ResultKey(namespace, jobUID), err)
+		return fmt.Errorf("read %s: %w", key, err)
 	}
-	m := &Manifest{}
-	if err := json.Unmarshal(content, m); err != nil {
-		return nil, fmt.Errorf("read %s: %w", ResultKey(namespace, jobUID), err)
-	}
-	return m, nil
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"time"
@@ -143,19 +144,9 @@ func (s *Store) Walk(ctx context.Context, visit func(Listed) error) error {
 	if s.dir != "" {
 		return s.walkFiles(ctx, visit)
 	}
-	for _, prefix := range []string{jobsPrefix, probePrefix} {
-		it := s.bucket.List(&blob.ListOptions{Prefix: prefix})
-		for {
-			object, err := it.Next(ctx)
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("list %s: %w", prefix, err)
-			}
-			if err := visit(Listed{object.Key, object.Size, object.ModTime}); err != nil {
-				return err
-			}
+	for _, prefix := range prefixes {
+		if err := s.listUnder(ctx, prefix, visit); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -164,7 +155,7 @@ func (s *Store) Walk(ctx context.Context, visit func(Listed) error) error {
 // wrap names what failed and turns what callers act on into this package's errors.
 func wrap(action, key string, err error) error {
 	switch {
-	case gcerrors.Code(err) == gcerrors.NotFound:
+	case gcerrors.Code(err) == gcerrors.NotFound, errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s %s: %w", action, key, ErrNotFound)
 	case gcerrors.Code(err) == gcerrors.FailedPrecondition, isConflict(err):
 		return fmt.Errorf("%s %s: %w", action, key, ErrExists)

@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	tusd "github.com/tus/tusd/v2/pkg/handler"
+	"github.com/tus/tusd/v2/pkg/memorylocker"
+	"golang.org/x/exp/slog"
+)
+
+// Resumable uploads by the tus protocol, 1.0.0 (https://tus.io/protocols/resumable-upload). tusd's handler speaks it;
+// what it leaves to others is here: answers in this API's form, the extensions expiration and checksum, a minimum rate,
+// and cutting requests short when the process ends. tus_upload.go is where the bytes go.
+
+const tusPath = "/api/v1/uploads/"
+
+// Headers of a resumable upload that is finished.
+const uploadJobHeader = "Upload-Job-Id"
+
+func (g *Gateway) newTus() http.Handler {
+	composer := tusd.NewStoreComposer()
+	store := tusStore{g}
+	composer.UseCore(store)
+	composer.UseTerminater(store)
+	// It only spares a client of this replica a second try; between replicas each part is created once.
+	memorylocker.New().UseIn(composer)
+	tus, err := tusd.NewHandler(tusd.Config{
+		StoreComposer:   composer,
+		BasePath:        tusPath,
+		DisableDownload: true,
+		Cors:            &tusd.CorsConfig{Disable: true},
+		Logger:          slog.New(slog.NewTextHandler(io.Discard, nil)), // observe logs requests
+		// How long each request leaves a goroutine behind, for a context that this store does not use.
+		GracefulRequestCompletionTimeout: time.Millisecond,
+	})
+	if err != nil {
+		panic(err) // a mistake in the lines above
+	}
+	return http.StripPrefix(tusPath, tus)
+}
+
+func (g *Gateway) handleTus(rt *router) {
+	create := g.allowed("create", g.serveTus)
+	rt.handle("OPTIONS "+tusPath+"{$}", g.serveTus, 200)
+	rt.handle("POST "+tusPath+"{$}", create, 201, 400, 404, 413, 415, 422, 500, 503, 507)
+	const one = tusPath + "{upload_id}"
+	rt.handle("HEAD "+one, create, 200, 404, 410, 500, 503)
+	rt.handle("PATCH "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 460, 500, 503, 507)
+	rt.handle("DELETE "+one, create, 204, 404, 410, 500, 503)
+	// With X-HTTP-Method-Override, of clients that cannot send PATCH.
+	rt.handle("POST "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 460, 500, 503, 507)
+}
+
+// serveTus answers one request of the protocol.
+func (g *Gateway) serveTus(w http.ResponseWriter, r *http.Request) error {
+	checksum, err := parseChecksum(r.Header.Get("Upload-Checksum"))
+	if err != nil {
+		w.Header().Set("Tus-Resumable", "1.0.0")
+		return err
+	}
+	body, stop := g.paced(w, r)
+	defer stop()
+	t := &tusRequest{
+		ResponseWriter: w, header: r.Header, namespace: r.URL.Query().Get(namespaceField), checksum: checksum, stopPace: stop,
+	}
+	defer t.close()
+	defer t.cutWhenDraining(g.draining)()
+	r = r.WithContext(context.WithValue(r.Context(), tusRequestKey{}, t))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{&cutReader{body, &t.cut}, r.Body}
+	g.tus.ServeHTTP(t, r)
+	return t.err(r.Context())
+}
+
+type tusRequestKey struct{}
+
+// tusRequest is what the store needs to know of a request, and the answer to it on its way through tusd.
+type tusRequest struct {
+	http.ResponseWriter
+	header    http.Header // of the request
+	namespace string      // that its address names
+	checksum  *checksum   // that the body must have, or nil
+	stopPace  func()
+	cut       atomic.Bool // the body ends here, whatever comes
+	checked   *upload     // a file that passes in one request
+
+	problem error           // what the store has to say
+	refused int             // status of an error of tusd's own
+	text    strings.Builder // that it comes with
+}
+
+func tusRequestOf(ctx context.Context) *tusRequest { return ctx.Value(tusRequestKey{}).(*tusRequest) }
+
+// fail keeps an error for the answer. What it returns only tells tusd to stop.
+func (t *tusRequest) fail(err error) error {
+	t.problem = err
+	return tusd.NewError("ERR_STORE", err.Error(), http.StatusInternalServerError)
+}
+
+// err is the answer that is still to be written, because it is an error.
+func (t *tusRequest) err(ctx context.Context) error {
+	switch {
+	case t.problem != nil:
+		return t.problem
+	case t.cut.Load() && t.refused != 0:
+		return fail(http.StatusServiceUnavailable, reasonDraining,
+			"this replica shuts down; what came of the file is kept, go on with it").after(time.Second)
+	case t.refused != 0:
+		// As in "ERR_MISMATCHED_OFFSET: mismatched offset".
+		code, detail, _ := strings.Cut(strings.TrimSpace(t.text.String()), ": ")
+		reason := strings.ToLower(strings.TrimPrefix(code, "ERR_"))
+		if reason == "" || strings.Contains(reason, " ") {
+			reason, detail = reasonInternal, code
+		}
+		return fail(t.refused, reason, "%s", detail).because(ctx.Err())
+	}
+	return nil
+}
+
+func (t *tusRequest) close() {
+	if t.checked != nil {
+		t.checked.close()
+	}
+}
+
+// WriteHeader holds back errors, for err, and completes what tusd says.
+func (t *tusRequest) WriteHeader(status int) {
+	if status >= 400 {
+		t.refused = status
+		return
+	}
+	header := t.Header()
+	if location, err := url.Parse(header.Get("Location")); err == nil && location.Path != "" {
+		header.Set("Location", t.location(location.Path))
+	}
+	if extensions := header.Get("Tus-Extension"); extensions != "" {
+		header.Set("Tus-Extension", extensions+",expiration,checksum")
+		header.Set("Tus-Checksum-Algorithm", strings.Join(checksumAlgorithms(), ","))
+	}
+	t.ResponseWriter.WriteHeader(status)
+}
+
+// location is an upload's address. tusd makes it absolute, from what it takes for the address that the client sees, and
+// does not know of namespaces.
+func (t *tusRequest) location(path string) string {
+	if t.namespace == "" {
+		return path
+	}
+	return path + "?" + url.Values{namespaceField: {t.namespace}}.Encode()
+}
+
+func (t *tusRequest) Write(p []byte) (int, error) {
+	if t.refused != 0 {
+		return t.text.Write(p)
+	}
+	return t.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (t *tusRequest) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+// SetReadDeadline lets tusd interrupt a request for one that came later. Otherwise the deadline is the paced body's:
+// tusd would be content with a byte a minute.
+func (t *tusRequest) SetReadDeadline(deadline time.Time) error {
+	if time.Until(deadline) > time.Second {
+		return nil
+	}
+	t.cut.Store(true)
+	return http.NewResponseController(t.ResponseWriter).SetReadDeadline(deadline)
+}
+
+// SetWriteDeadline does nothing: tusd would leave it on the connection for requests that take longer.
+func (t *tusRequest) SetWriteDeadline(time.Time) error { return nil }
+
+// cutWhenDraining ends the body when the process is told to stop: what has come is kept, and another replica takes the
+// rest.
+func (t *tusRequest) cutWhenDraining(draining <-chan struct{}) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-done:
+		case <-draining:
+			_ = t.SetReadDeadline(time.Now()) // a connection without deadlines ends with the process
+		}
+	}()
+	return func() { close(done) }
+}
+
+var errCut = errors.New("the request was cut short")
+
+// cutReader ends where a request is cut, even if the deadline that was to end a read has been moved meanwhile.
+type cutReader struct {
+	io.Reader
+	cut *atomic.Bool
+}
+
+func (r *cutReader) Read(p []byte) (int, error) {
+	if r.cut.Load() {
+		return 0, errCut
+	}
+	return r.Reader.Read(p)
+}
