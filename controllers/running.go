@@ -103,7 +103,7 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 		if d.grow {
 			previous = child
 		}
-		r.event(job, corev1.EventTypeWarning, v1alpha1.ReasonRetrying, "Retry", d.message)
+		r.event(job, v1alpha1.ReasonRetrying, "Retry", d.message)
 		if err := r.startAttempt(ctx, job, job.Status.Attempts+1, previous); err != nil {
 			return ctrl.Result{}, err
 		}
@@ -136,7 +136,7 @@ func (r *Reconciler) writeStarted(ctx context.Context, job *v1alpha1.ProcessingJ
 		})
 	})
 	if err == nil && trouble {
-		r.event(job, corev1.EventTypeWarning, d.reason, "Start", d.message)
+		r.event(job, d.reason, "Start", d.message)
 	}
 	return err
 }

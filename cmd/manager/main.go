@@ -83,6 +83,8 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("failed to find the cluster: %w", err)
 	}
+	// The API server is near: packing and unpacking each event of a watch costs both sides more than the bytes do.
+	config.DisableCompression = true
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: newScheme(),
 		Cache:  controllers.CacheOptions(o.namespace),

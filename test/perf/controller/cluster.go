@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,9 +31,10 @@ type cluster struct {
 	programs    []*exec.Cmd
 	pods        *exec.Cmd // KWOK
 	run         int       // counts the measurements, for names
+	template    *batchv1.Job
 }
 
-func startCluster(o options) (*cluster, error) {
+func startCluster(ctx context.Context, o options) (*cluster, error) {
 	c := &cluster{environment: &envtest.Environment{
 		BinaryAssetsDirectory: o.assets, CRDDirectoryPaths: []string{"config/crd"}, ErrorIfCRDPathMissing: true,
 		ControlPlaneStopTimeout: time.Minute,
@@ -62,7 +64,15 @@ func startCluster(o options) (*cluster, error) {
 		c.stop()
 		return nil, err
 	}
-	return c, c.populate(context.Background())
+	err = c.populate(ctx)
+	if err == nil {
+		err = c.learnJob(ctx, o)
+	}
+	if err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
 }
 
 func (c *cluster) startPrograms(o options) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +46,7 @@ func (c *cluster) floorBare(ctx context.Context, run string, jobs int) error {
 		return err
 	}
 	if err := c.each(ctx, jobs, func(ctx context.Context, i int) error {
-		return c.Create(ctx, bareJob(fmt.Sprintf("%s-%d", run, i)))
+		return c.Create(ctx, c.sameJob(fmt.Sprintf("%s-%d", run, i), nil))
 	}); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (c *cluster) floorWrites(ctx context.Context, run string, jobs int) error {
 		if err := c.Create(ctx, job); err != nil {
 			return err
 		}
-		if err := c.Create(ctx, bareJob(job.Name)); err != nil {
+		if err := c.Create(ctx, c.sameJob(job.Name, job)); err != nil {
 			return err
 		}
 		return c.patchStatus(ctx, job, runningPatch)
@@ -237,16 +238,54 @@ func processingJob(name string) *v1alpha1.ProcessingJob {
 	}
 }
 
-// bareJob is as small as a one-pod Job can be.
-func bareJob(name string) *batchv1.Job {
-	return &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec: batchv1.JobSpec{
-			BackoffLimit: ptr.To[int32](0),
-			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-				RestartPolicy: corev1.RestartPolicyNever,
-				Containers:    []corev1.Container{{Name: "process", Image: "example.com/brick:1"}},
-			}},
-		},
+// learnJob keeps a Job that the manager made, for the floors to make the same.
+func (c *cluster) learnJob(ctx context.Context, o options) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	manager, err := c.startManager(ctx, o)
+	if err != nil {
+		return err
 	}
+	defer stopProgram(manager)
+	wait, err := c.follow(ctx, &batchv1.JobList{}, 1, func(event watch.Event) (bool, func() error) {
+		child, ok := event.Object.(*batchv1.Job)
+		if ok {
+			c.template = child
+		}
+		return ok, func() error { return nil }
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.Create(ctx, processingJob("template")); err != nil {
+		return err
+	}
+	if err := wait(); err != nil {
+		return err
+	}
+	stopProgram(manager)
+	return c.clear(ctx)
+}
+
+// sameJob is the Job that the manager would make, under another name, of an owner or of nobody.
+func (c *cluster) sameJob(name string, owner *v1alpha1.ProcessingJob) *batchv1.Job {
+	child := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace, Name: name, Labels: maps.Clone(c.template.Labels), Annotations: c.template.Annotations,
+		},
+		Spec: *c.template.Spec.DeepCopy(),
+	}
+	// What the API server filled in: it does so again.
+	child.Spec.Selector = nil
+	for _, label := range []string{"controller-uid", "job-name", batchv1.ControllerUidLabel, batchv1.JobNameLabel} {
+		delete(child.Labels, label)
+		delete(child.Spec.Template.Labels, label)
+	}
+	child.Labels[childname.LabelJob] = name
+	child.Spec.Template.Labels[childname.LabelJob] = name
+	if owner != nil {
+		child.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, v1alpha1.GroupVersion.WithKind("ProcessingJob"))}
+		child.OwnerReferences[0].BlockOwnerDeletion = nil
+	}
+	return child
 }

@@ -43,7 +43,7 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	c, err := startCluster(o)
+	c, err := startCluster(ctx, o)
 	if err != nil {
 		return err
 	}
