@@ -83,7 +83,7 @@ func (c *cluster) floorWrites(ctx context.Context, run string, jobs int) error {
 
 // ours makes ProcessingJobs, plays the gateway for their pods, and waits until the manager has finished them.
 func (c *cluster) ours(ctx context.Context, run string, jobs int) error {
-	finished, err := c.playGateway(ctx, jobs)
+	finished, err := c.playGateway(ctx, jobs, func() {})
 	if err != nil {
 		return err
 	}
@@ -123,8 +123,8 @@ func (c *cluster) onComplete(ctx context.Context, jobs int, do func(*batchv1.Job
 	})
 }
 
-// playGateway commits a result for each pod that has succeeded, and counts the ProcessingJobs that complete.
-func (c *cluster) playGateway(ctx context.Context, jobs int) (func() error, error) {
+// playGateway commits a result for each pod that has succeeded, and calls each for every ProcessingJob that completes.
+func (c *cluster) playGateway(ctx context.Context, jobs int, each func()) (func() error, error) {
 	committed, err := c.follow(ctx, &corev1.PodList{}, jobs, func(event watch.Event) (bool, func() error) {
 		pod, ok := event.Object.(*corev1.Pod)
 		return ok && pod.Status.Phase == corev1.PodSucceeded, func() error {
@@ -137,7 +137,10 @@ func (c *cluster) playGateway(ctx context.Context, jobs int) (func() error, erro
 	}
 	finished, err := c.follow(ctx, &v1alpha1.ProcessingJobList{}, jobs, func(event watch.Event) (bool, func() error) {
 		job, ok := event.Object.(*v1alpha1.ProcessingJob)
-		return ok && job.Status.Phase == v1alpha1.PhaseCompleted, func() error { return nil }
+		return ok && job.Status.Phase == v1alpha1.PhaseCompleted, func() error {
+			each()
+			return nil
+		}
 	})
 	return func() error {
 		if err := committed(); err != nil {

@@ -23,7 +23,7 @@ import (
 type options struct {
 	assets, manager string
 	jobs, rounds    int
-	live            int
+	live, long      int
 }
 
 func main() {
@@ -33,6 +33,7 @@ func main() {
 	flag.IntVar(&o.jobs, "jobs", 1000, "jobs in a round")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds, of which the median counts")
 	flag.IntVar(&o.live, "live", 15000, "live jobs to measure the manager's memory with; 0 leaves it out")
+	flag.IntVar(&o.long, "long", 50000, "jobs of the long run, a multiple of ten; 0 leaves it out")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -52,9 +53,14 @@ func run(ctx context.Context, o options) error {
 	if err := throughput(ctx, c, o, p); err != nil {
 		return err
 	}
+	if o.long > 0 {
+		if err := longRun(ctx, c, o, p); err != nil {
+			return fmt.Errorf("long run: %w", err)
+		}
+	}
 	if o.live > 0 {
 		if err := memory(ctx, c, o, p); err != nil {
-			return err
+			return fmt.Errorf("live jobs: %w", err)
 		}
 	}
 	return p.Err()

@@ -225,17 +225,22 @@ func cpuSeconds(pid int) (float64, error) {
 }
 
 // peakRSS is the largest resident size a process has had, in bytes (proc(5), status, VmHWM).
-func peakRSS(pid int) (int64, error) {
+func peakRSS(pid int) (int64, error) { return statusBytes(pid, "VmHWM:") }
+
+// residentSize is the resident size of a process now, in bytes.
+func residentSize(pid int) (int64, error) { return statusBytes(pid, "VmRSS:") }
+
+func statusBytes(pid int, field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if value, found := strings.CutPrefix(line, "VmHWM:"); found {
+		if value, found := strings.CutPrefix(line, field); found {
 			var kib int64
 			_, err := fmt.Sscan(value, &kib)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("process %d has no VmHWM", pid)
+	return 0, fmt.Errorf("process %d has no %s", pid, field)
 }
