@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -33,11 +32,10 @@ func (r *Reconciler) reconcileFinished(ctx context.Context, job *v1alpha1.Proces
 // stopChild deletes a Job that runs on although its ProcessingJob is finished: the deadline passed, or the manager that
 // wrote the final phase was stopped before it could do this.
 func (r *Reconciler) stopChild(ctx context.Context, job *v1alpha1.ProcessingJob) error {
-	child := &batchv1.Job{}
 	// The cache is enough: a Job that it does not show yet brings another reconcile when it does.
-	err := r.Get(ctx, client.ObjectKey{Namespace: job.Namespace, Name: job.Status.JobName}, child)
-	if err != nil || !metav1.IsControlledBy(child, job) || child.DeletionTimestamp != nil || jobFinished(child) {
-		return client.IgnoreNotFound(err)
+	child, err := r.cachedChild(ctx, job, job.Status.JobName)
+	if child == nil || err != nil || child.DeletionTimestamp != nil || jobFinished(child) {
+		return err
 	}
 	err = r.Delete(ctx, child, client.Preconditions{UID: &child.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))

@@ -33,13 +33,6 @@ const (
 	defaultUser = 65532
 )
 
-// Annotations on a Job: what the attempt was started with, because the Processor may change or go while it runs.
-const (
-	annotationTimeout        = "processing.bricklayers.dev/timeout-seconds"
-	annotationPendingTimeout = "processing.bricklayers.dev/pending-timeout-seconds"
-	annotationRetries        = "processing.bricklayers.dev/retries"
-)
-
 // PodAccess is how pods reach the gateway, and what they may reach beside it.
 type PodAccess struct {
 	AgentImage      string
@@ -73,9 +66,9 @@ func attemptPolicyOf(child *batchv1.Job) attemptPolicy {
 		return n
 	}
 	return attemptPolicy{
-		timeout:        time.Duration(seconds(annotationTimeout, v1alpha1.DefaultTimeoutSeconds)) * time.Second,
-		pendingTimeout: time.Duration(seconds(annotationPendingTimeout, v1alpha1.DefaultPendingTimeoutSeconds)) * time.Second,
-		retries:        int32(seconds(annotationRetries, v1alpha1.DefaultRetries)),
+		timeout:        time.Duration(seconds(childname.AnnotationTimeout, v1alpha1.DefaultTimeoutSeconds)) * time.Second,
+		pendingTimeout: time.Duration(seconds(childname.AnnotationPendingTimeout, v1alpha1.DefaultPendingTimeoutSeconds)) * time.Second,
+		retries:        int32(seconds(childname.AnnotationRetries, v1alpha1.DefaultRetries)),
 	}
 }
 
@@ -103,9 +96,9 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 			Name:      childname.ForAttempt(job, attempt),
 			Labels:    labels,
 			Annotations: map[string]string{
-				annotationTimeout:        strconv.Itoa(int(policy.timeout.Seconds())),
-				annotationPendingTimeout: strconv.Itoa(int(policy.pendingTimeout.Seconds())),
-				annotationRetries:        strconv.Itoa(int(policy.retries)),
+				childname.AnnotationTimeout:        strconv.Itoa(int(policy.timeout.Seconds())),
+				childname.AnnotationPendingTimeout: strconv.Itoa(int(policy.pendingTimeout.Seconds())),
+				childname.AnnotationRetries:        strconv.Itoa(int(policy.retries)),
 			},
 			OwnerReferences: []metav1.OwnerReference{{
 				// blockOwnerDeletion stays unset: it would need the right to set finalizers where the admission

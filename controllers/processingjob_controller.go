@@ -9,8 +9,6 @@ import (
 	"context"
 	"fmt"
 
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -26,6 +24,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
+	"bricklayers.dev/bricklayers/internal/slim"
 )
 
 // Reconciler follows ProcessingJobs.
@@ -38,6 +37,7 @@ type Reconciler struct {
 	Clock   clock.Clock
 	Access  PodAccess
 
+	cached     client.Reader // for the slim kinds, which the Client does not know
 	queue      *queue.Queue
 	dispatcher *dispatcher
 }
@@ -78,18 +78,19 @@ func (r *Reconciler) step(ctx context.Context, job *v1alpha1.ProcessingJob) (ctr
 // SetupWithManager starts the queue's feed and registers the controller. At most `concurrency` jobs are reconciled at
 // once.
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, limits queue.Limits, concurrency int) error {
+	r.cached = mgr.GetCache()
 	r.queue = queue.New(limits, r.Clock)
 	var err error
 	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache(), r.Metrics); err != nil {
 		return err
 	}
-	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, podsByOwner, indexPodByOwner); err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &slim.Pod{}, podsByOwner, indexPodByOwner); err != nil {
 		return fmt.Errorf("failed to index pods: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.ProcessingJob{}).
-		Owns(&batchv1.Job{}).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(jobOfPod)).
+		Owns(&slim.Job{}).
+		Watches(&slim.Pod{}, handler.EnqueueRequestsFromMapFunc(jobOfPod)).
 		WatchesRawSource(source.Func(r.dispatcher.Start)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)

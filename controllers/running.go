@@ -17,6 +17,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
+	"bricklayers.dev/bricklayers/internal/slim"
 )
 
 // reconcileRunning follows an admitted job's current attempt.
@@ -38,12 +39,7 @@ func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.Process
 // unrecordedAttempt finds the Job of a next attempt that the status does not know of: its manager was stopped between
 // creating the Job and saying so. nil: there is none.
 func (r *Reconciler) unrecordedAttempt(ctx context.Context, job *v1alpha1.ProcessingJob) (*batchv1.Job, error) {
-	next := &batchv1.Job{}
-	key := client.ObjectKey{Namespace: job.Namespace, Name: childname.ForAttempt(job, job.Status.Attempts+1)}
-	if err := r.Get(ctx, key, next); err != nil || !metav1.IsControlledBy(next, job) {
-		return nil, client.IgnoreNotFound(err)
-	}
-	return next, nil
+	return r.cachedChild(ctx, job, childname.ForAttempt(job, job.Status.Attempts+1))
 }
 
 // observe gathers what decide needs. nil without an error: the cache is behind, and what it lacks is on its way.
@@ -101,7 +97,10 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 	if d.retry {
 		var previous *batchv1.Job
 		if d.grow {
-			previous = child
+			var err error
+			if previous, err = r.liveChild(ctx, job, child.Name); err != nil {
+				return ctrl.Result{}, err
+			}
 		}
 		r.event(job, v1alpha1.ReasonRetrying, "Retry", d.message)
 		if err := r.startAttempt(ctx, job, job.Status.Attempts+1, previous); err != nil {
@@ -143,18 +142,37 @@ func (r *Reconciler) writeStarted(ctx context.Context, job *v1alpha1.ProcessingJ
 
 // child reads the Job of the current attempt, first from the cache, and past it when it is not there. nil: it is gone.
 func (r *Reconciler) child(ctx context.Context, job *v1alpha1.ProcessingJob) (*batchv1.Job, error) {
-	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Status.JobName}
-	child := &batchv1.Job{}
-	err := r.Get(ctx, key, child)
-	if apierrors.IsNotFound(err) {
-		err = r.Live.Get(ctx, key, child)
+	child, err := r.cachedChild(ctx, job, job.Status.JobName)
+	if child == nil && err == nil {
+		child, err = r.liveChild(ctx, job, job.Status.JobName)
 	}
+	if child == nil || err != nil || child.DeletionTimestamp != nil {
+		return nil, err
+	}
+	return child, nil
+}
+
+// cachedChild reads what the cache has of one of the job's Jobs. nil: none of that name, or it belongs to another.
+func (r *Reconciler) cachedChild(ctx context.Context, job *v1alpha1.ProcessingJob, name string) (*batchv1.Job, error) {
+	child := &slim.Job{}
+	err := r.cached.Get(ctx, client.ObjectKey{Namespace: job.Namespace, Name: name}, child)
+	if err != nil || !metav1.IsControlledBy(child, job) {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return child.Whole(), nil
+}
+
+// liveChild reads one of the job's Jobs past the cache, with all its fields. nil: none of that name, or it belongs to
+// another.
+func (r *Reconciler) liveChild(ctx context.Context, job *v1alpha1.ProcessingJob, name string) (*batchv1.Job, error) {
+	child := &batchv1.Job{}
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: job.Namespace, Name: name}, child)
 	switch {
 	case apierrors.IsNotFound(err):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("failed to read Job %s: %w", key, err)
-	case !metav1.IsControlledBy(child, job) || child.DeletionTimestamp != nil:
+		return nil, fmt.Errorf("failed to read Job %s/%s: %w", job.Namespace, name, err)
+	case !metav1.IsControlledBy(child, job):
 		return nil, nil
 	}
 	return child, nil
@@ -162,12 +180,16 @@ func (r *Reconciler) child(ctx context.Context, job *v1alpha1.ProcessingJob) (*b
 
 // pods lists the pods of all attempts.
 func (r *Reconciler) pods(ctx context.Context, job *v1alpha1.ProcessingJob) ([]corev1.Pod, error) {
-	list := &corev1.PodList{}
-	err := r.List(ctx, list, client.InNamespace(job.Namespace), client.MatchingFields{podsByOwner: string(job.UID)})
+	list := &slim.PodList{}
+	err := r.cached.List(ctx, list, client.InNamespace(job.Namespace), client.MatchingFields{podsByOwner: string(job.UID)})
 	if err != nil {
 		return nil, fmt.Errorf("failed to list the pods of ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	return list.Items, nil
+	pods := make([]corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		pods[i] = *list.Items[i].Whole()
+	}
+	return pods, nil
 }
 
 // newestPod is the pod of an attempt that matters: after a disruption the one before it may still be listed.

@@ -7,3 +7,10 @@ const (
 	LabelAttempt   = "processing.bricklayers.dev/attempt"
 	LabelProcessor = "processing.bricklayers.dev/processor"
 )
+
+// Annotations on a Job: what the attempt was started with, because the Processor may change or go while it runs.
+const (
+	AnnotationTimeout        = "processing.bricklayers.dev/timeout-seconds"
+	AnnotationPendingTimeout = "processing.bricklayers.dev/pending-timeout-seconds"
+	AnnotationRetries        = "processing.bricklayers.dev/retries"
+)

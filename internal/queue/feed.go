@@ -8,11 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/slim"
 )
 
 // Feed keeps the queue in step with a cache's ProcessingJobs and Processors, and calls changed after each change. The
@@ -32,17 +32,17 @@ func (q *Queue) Feed(ctx context.Context, c cache.Cache, changed func()) ([]tool
 
 // FeedChildren does the same for the Jobs, which only the manager may see.
 func (q *Queue) FeedChildren(ctx context.Context, c cache.Cache, changed func()) (toolscache.InformerSynced, error) {
-	observe := func(child *batchv1.Job, exists bool) {
+	observe := func(child *slim.Job, exists bool) {
 		if owner := metav1.GetControllerOf(child); owner != nil {
-			q.ObserveChild(owner.UID, exists && !finished(child) && !ptr.Deref(child.Spec.Suspend, false))
+			q.ObserveChild(owner.UID, exists && !finished(child) && !child.Suspend)
 		}
 	}
-	return watch(ctx, c, &batchv1.Job{}, func(child *batchv1.Job) { observe(child, true) },
-		func(child *batchv1.Job) { observe(child, false) }, changed)
+	return watch(ctx, c, &slim.Job{}, func(child *slim.Job) { observe(child, true) },
+		func(child *slim.Job) { observe(child, false) }, changed)
 }
 
-func finished(child *batchv1.Job) bool {
-	for _, c := range child.Status.Conditions {
+func finished(child *slim.Job) bool {
+	for _, c := range child.Conditions {
 		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
 			return true
 		}

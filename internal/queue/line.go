@@ -39,10 +39,13 @@ func (l *line) ahead(job *entry) int {
 	return n
 }
 
-// older orders by creation, which has whole seconds, then by name, so that the order is total.
+// older orders by creation, which has whole seconds, then by name and namespace, so that the order is total.
 func older(a, b *entry) bool {
 	if !a.created.Equal(b.created) {
 		return a.created.Before(b.created)
 	}
-	return a.key.Name < b.key.Name
+	if a.key.Name != b.key.Name {
+		return a.key.Name < b.key.Name
+	}
+	return a.key.Namespace < b.key.Namespace
 }
