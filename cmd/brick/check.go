@@ -15,7 +15,8 @@ func (c *command) compare(stdout io.Writer) error {
 	decode := func(r io.Reader) (io.Reader, error) { return bgcode.NewReader(r, bgcode.DefaultMaxText) }
 	report, err := check.Files(c.input, c.result, decode, check.Options{
 		Order: check.Order(c.brick.Order), StartLayer: c.brick.StartLayer, Ignored: c.brick.Ignore.Contains,
-		Multiplier: c.brick.Multiplier, Up: brick.StampUp, Down: brick.StampDown,
+		Multiplier: c.brick.Multiplier, Ramp: c.brick.Ramp, MaxRaise: c.brick.MaxRaise, LoneFlat: !c.brick.IncludeLone,
+		Up: brick.StampUp, Down: brick.StampDown,
 	})
 	if err != nil {
 		return err

@@ -52,6 +52,11 @@ func parse(args []string, stderr io.Writer) (*command, error) {
 	order := flags.String("order", string(c.brick.Order), "print order inside a wall: slicer or contour")
 	ignore := flags.String("ignore-layers", "", "layers to leave as they are, such as 10,15,40-43")
 	flags.IntVar(&c.brick.StartLayer, "start-layer", c.brick.StartLayer, "first layer of an object that may rise")
+	flags.IntVar(&c.brick.Ramp, "ramp", c.brick.Ramp, "layers over which a column of raised loops climbs")
+	flags.Float64Var(&c.brick.MaxRaise, "max-raise", c.brick.MaxRaise,
+		"how far a loop rises at most, as a share of the layer height up to 0.5")
+	flags.BoolVar(&c.brick.IncludeLone, "include-lone", c.brick.IncludeLone,
+		"raise loops that are the only one behind the visible wall")
 	flags.StringVarP(&c.output, "output", "o", "", "where to write the result")
 	flags.BoolVar(&c.dryRun, "dry-run", false, "say what would be done and write nothing")
 	flags.BoolVar(&c.check, "check", false, "check a result against its input")

@@ -182,7 +182,7 @@ func TestRefusals(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	for _, args := range [][]string{
 		{"--start-layer=1", "a"}, {"--multiplier=9", "a"}, {"--multiplier=x", "a"}, {"--ignore-layers=5-3", "a"},
-		{"--order=random", "a"}, {"a", "b"}, {"--nonsense"}, {"--json"},
+		{"--order=random", "a"}, {"--ramp=0", "a"}, {"--max-raise=0.6", "a"}, {"a", "b"}, {"--nonsense"}, {"--json"},
 	} {
 		if code, _, stderr := runBrick(t, nil, args...); code != exitUsage || !strings.HasPrefix(stderr, "brick: usage: ") {
 			t.Errorf("%q: exit code %d, %q", args, code, stderr)
@@ -217,6 +217,26 @@ func TestInterruptLeavesTheFileAlone(t *testing.T) {
 	now, _ := os.ReadFile(path)
 	if entries, _ := os.ReadDir(dir); code != exitIO || len(entries) != 1 || !bytes.Equal(in, now) {
 		t.Errorf("exit code %d, %v left, changed %v", code, entries, !bytes.Equal(in, now))
+	}
+}
+
+// TestCheckKnowsTheOptions: a result fits the options it was made with, and no others.
+func TestCheckKnowsTheOptions(t *testing.T) {
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "a.gcode"), filepath.Join(dir, "b.gcode")
+	writePrint(t, in, prints.Options{})
+	for _, flags := range [][]string{
+		{"--ramp", "4"}, {"--max-raise", "0.25"}, {"--include-lone=false", "--start-layer", "3"}, {"--order", "contour"},
+	} {
+		if code, _, stderr := runBrick(t, nil, slices.Concat(flags, []string{"-o", out, in})...); code != 0 {
+			t.Fatalf("%v: exit code %d: %s", flags, code, stderr)
+		}
+		if code, stdout, _ := runBrick(t, nil, slices.Concat(flags, []string{"--check", in, out})...); code != 0 {
+			t.Errorf("%v: exit code %d: %s", flags, code, stdout)
+		}
+		if code, _, _ := runBrick(t, nil, "--ramp", "7", "--check", in, out); code != exitInput {
+			t.Errorf("%v: passes for another ramp, exit code %d", flags, code)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package bricking_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"math"
@@ -23,6 +24,9 @@ type wish struct {
 	ignore     string
 	multiplier float64 // 0 for auto
 	order      brick.Order
+	ramp       int     // 0 for the default
+	maxRaise   float64 // 0 for the default
+	lone       bool    // leave loops flat that are the only one behind their visible wall
 }
 
 // wishes take turns.
@@ -32,6 +36,9 @@ var wishes = []wish{
 	{name: "ignored layers", start: 2, ignore: "5,8-9", multiplier: 1.1},
 	{name: "auto", start: 2},
 	{name: "all", start: 3, ignore: "6", multiplier: 1},
+	{name: "long ramp", start: 2, multiplier: 1.05, ramp: 4},
+	{name: "no ramp", start: 2, multiplier: 1, ramp: 1, lone: true},
+	{name: "a little", start: 2, ignore: "7", ramp: 3, maxRaise: 0.2},
 }
 
 var orders = []brick.Order{brick.OrderSlicer, brick.OrderContour}
@@ -44,14 +51,15 @@ func (w wish) brick(t *testing.T, settings []byte) brick.Options {
 		t.Fatal(err)
 	}
 	opt.StartLayer, opt.Ignore, opt.Multiplier, opt.Settings = w.start, ignore, w.multiplier, settings
-	opt.Order = w.order
+	opt.Order, opt.IncludeLone = w.order, !w.lone
+	opt.Ramp, opt.MaxRaise = cmp.Or(w.ramp, opt.Ramp), cmp.Or(w.maxRaise, opt.MaxRaise)
 	return opt
 }
 
 func (w wish) check(opt brick.Options) check.Options {
 	return check.Options{
 		Order: check.Order(opt.Order), StartLayer: w.start, Ignored: opt.Ignore.Contains, Multiplier: w.multiplier,
-		Up: brick.StampUp, Down: brick.StampDown,
+		Up: brick.StampUp, Down: brick.StampDown, Ramp: opt.Ramp, MaxRaise: opt.MaxRaise, LoneFlat: w.lone,
 	}
 }
 
@@ -177,11 +185,15 @@ func compareWithTruth(t *testing.T, o prints.Options, w wish, opt brick.Options,
 		if l.Held == "unspecified" || l.Ring == 1 && slices.Contains(o.Switches, "overhang-only") {
 			continue // its column breaks off where the slicer calls it nothing but an overhang
 		}
-		here, below := l.Quarters(w.start, opt.Ignore.Contains)
-		rise := float64(here) * l.Height / 4
+		here, below := l.Steps(w.start, opt.Ramp, opt.Ignore.Contains)
+		if l.Lone && !opt.IncludeLone {
+			here, below = 0, 0
+		}
+		step := opt.MaxRaise / float64(opt.Ramp)
+		rise := float64(here) * l.Height * step
 		flow := 1.0
 		if l.Layer >= w.start && !opt.Ignore.Contains(l.Layer) {
-			flow = factor(w, l) * (l.Height + rise - float64(below)*l.Below/4) / l.Height
+			flow = factor(w, l) * (l.Height + rise - float64(below)*l.Below*step) / l.Height
 		}
 		if math.Abs(m.Raised-rise) > 0.0006 || math.Abs(m.Flow-flow) > 2e-4 {
 			t.Errorf("line %d, layer %d, ring %d: raised by %.3f with %.4f times the filament, want %.3f and %.4f", m.InLine,

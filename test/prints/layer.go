@@ -125,6 +125,7 @@ func (l *layer) loop(o object, w wall, i int) {
 	}
 	truth := Loop{
 		Object: l.object, Contour: w.id, Layer: l.number, Ring: i, From: w.from, To: w.to, Visible: i == 0,
+		Lone:   w.rings-max(w.first, 1) == 1,
 		Height: l.height, Below: l.below,
 	}
 	if l.o.has("overhang-only") && w.marked && i == 1 && l.number > 3 {

@@ -77,7 +77,7 @@ func (c *countingWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestQuartersFollowBedRampCapAndIgnoredLayers(t *testing.T) {
+func TestStepsFollowBedRampCapAndIgnoredLayers(t *testing.T) {
 	ignored := func(layer int) bool { return layer == 6 }
 	raised := prints.Loop{Ring: 1, From: 1, To: 12}
 	tests := []struct {
@@ -92,14 +92,14 @@ func TestQuartersFollowBedRampCapAndIgnoredLayers(t *testing.T) {
 		for i, want := range tt.want {
 			l := raised
 			l.Layer = i + 1
-			if got, _ := l.Quarters(tt.start, ignored); got != want {
-				t.Errorf("%s: layer %d is %d quarters up, want %d", tt.name, l.Layer, got, want)
+			if got, _ := l.Steps(tt.start, 2, ignored); got != want {
+				t.Errorf("%s: layer %d is %d steps up, want %d", tt.name, l.Layer, got, want)
 			}
 		}
 	}
 	flat := prints.Loop{Ring: 2, From: 1, To: 12, Layer: 8}
-	if got, _ := flat.Quarters(2, ignored); got != 0 {
-		t.Errorf("an even ring is %d quarters up", got)
+	if got, _ := flat.Steps(2, 2, ignored); got != 0 {
+		t.Errorf("an even ring is %d steps up", got)
 	}
 }
 

@@ -8,17 +8,18 @@ type Loop struct {
 	Ring                int // 0 the visible one
 	From, To            int // layers on which its column stands
 	Visible             bool
+	Lone                bool   // no other ring of its wall is behind the visible one
 	Held                string // why it must stay flat although its phase is odd; "unspecified": it may
 	Height, Below       float64
 }
 
-// Quarters says how far the loop must stand above its plane, in quarters of its layer's height, and how far the loop
-// below it in its column did, in quarters of its own. Layers before start and those that ignored names stay flat.
-func (l Loop) Quarters(start int, ignored func(layer int) bool) (here, below int) {
-	return l.quarters(l.Layer, start, ignored), l.quarters(l.Layer-1, start, ignored)
+// Steps says how many steps of its ramp the loop must stand above its plane, and how many the loop below it in its column
+// did. Layers before start and those that ignored names stay flat.
+func (l Loop) Steps(start, ramp int, ignored func(layer int) bool) (here, below int) {
+	return l.steps(l.Layer, start, ramp, ignored), l.steps(l.Layer-1, start, ramp, ignored)
 }
 
-func (l Loop) quarters(layer, start int, ignored func(int) bool) int {
+func (l Loop) steps(layer, start, ramp int, ignored func(int) bool) int {
 	if l.Ring%2 == 0 || l.Held != "" || layer <= l.From || layer >= l.To || ignored(layer) || ignored(layer+1) {
 		return 0
 	}
@@ -28,5 +29,5 @@ func (l Loop) quarters(layer, start int, ignored func(int) bool) int {
 			ground = k + 1
 		}
 	}
-	return max(0, min(2, layer-ground))
+	return max(0, min(ramp, layer-ground))
 }

@@ -32,6 +32,7 @@ const maxHeld = 2 << 20
 type columnBuilder struct {
 	opt   *Options
 	cfg   *config
+	climb climb
 	stats *Stats
 	done  func(l *layer, follow []move) // takes a decided layer, and the moves behind it as far as they are known
 	free  func(*layer)                  // takes back a layer nobody needs any more
@@ -178,6 +179,9 @@ func (b *columnBuilder) decide(l *layer, p *loop, below, next *layer) {
 	case !l.steady:
 		p.hold = holdHeight
 		return
+	case !b.opt.IncludeLone && l.lone(p):
+		p.hold = holdLone
+		return
 	case !near(p.plane, l.floor):
 		p.hold = holdPlane
 		return
@@ -186,28 +190,30 @@ func (b *columnBuilder) decide(l *layer, p *loop, below, next *layer) {
 		return
 	}
 	stands := standsOn(l, p, below)
-	p.rise = uint8(min(stands+1, 2))
+	p.rise = uint8(min(stands+1, b.opt.Ramp))
 	if stands < 0 {
 		p.rise, p.hold = 0, holdRamp
 	}
 	if !continues(l, p, next) {
 		p.rise, p.hold = 0, holdCapped
 	}
-	p.fit(l, below, next, max(stands, 0))
+	b.climb.fit(p, l, below, next, uint8(max(stands, 0)))
 }
 
-// standsOn returns by how many quarters the column of p is raised in the layer below, -1 when it begins here.
-func standsOn(l *layer, p *loop, below *layer) int8 {
+// standsOn returns after how many steps the column of p stands in the layer below, -1 when it begins here.
+func standsOn(l *layer, p *loop, below *layer) int {
 	if below == nil || below.restart {
 		return -1
 	}
-	var votes [3]int
+	var votes [maxRamp + 1]int
+	covered := 0
 	for _, c := range l.cells[p.cells.from:p.cells.to] {
 		if q := below.grid.get(c); q >= 0 {
 			votes[below.loops[q].rise]++
+			covered++
 		}
 	}
-	if (votes[0]+votes[1]+votes[2])*4 < p.cells.len() {
+	if covered*4 < p.cells.len() {
 		return -1
 	}
 	best := 0
@@ -216,7 +222,7 @@ func standsOn(l *layer, p *loop, below *layer) int8 {
 			best = rise
 		}
 	}
-	return int8(best)
+	return best
 }
 
 // continues reports whether the column of p goes on in the next layer.
@@ -234,24 +240,6 @@ func continues(l *layer, p *loop, next *layer) bool {
 		}
 	}
 	return covered*4 >= p.cells.len() && raised*2 >= covered
-}
-
-// fit sets the flow for the space that p fills, and keeps that space sane where heights change from layer to layer: at
-// least a quarter of the height for this loop, and no less than half for the one above.
-func (p *loop) fit(l, below, next *layer, stands int8) {
-	h, lower := int64(l.height), int64(0)
-	if below != nil {
-		lower = int64(stands) * int64(below.height)
-	}
-	for next != nil && p.rise > 0 && int64(p.rise)*h > 4*int64(next.height) {
-		p.rise--
-	}
-	for p.rise < 2 && 4*h+int64(p.rise)*h-lower < h {
-		p.rise++
-	}
-	if space := 4*h + int64(p.rise)*h - lower; space != 4*h {
-		p.factor = p.factor * space / (4 * h)
-	}
 }
 
 // multiplier returns the flow of the inner walls of l, in billionths.

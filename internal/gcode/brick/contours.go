@@ -231,6 +231,17 @@ func (l *layer) numberByDistance(k int32, spacing float32) {
 	}
 }
 
+// lone reports whether p is, with the pieces it may be in, the only loop of its contour behind the visible one.
+func (l *layer) lone(p *loop) bool {
+	c := &l.contours[p.contour]
+	for j := c.first; j <= c.last; j++ {
+		if q := &l.loops[j]; q.contour == p.contour && q.phase > 1 {
+			return false
+		}
+	}
+	return true
+}
+
 // numberByOrder gives the loops of a contour without a visible loop their phase by print order.
 func (l *layer) numberByOrder(k int32, outerFirst bool) {
 	c := &l.contours[k]

@@ -22,6 +22,7 @@ const (
 
 // emitter turns decided layers into text.
 type emitter struct {
+	climb   climb
 	stats   *Stats
 	eol     []byte
 	at      int64 // position of the filament in the input
@@ -168,7 +169,7 @@ func (e *emitter) approach(p *loop) {
 		e.lift = 0
 		return
 	}
-	target := raisedTo(p.plane, int32(p.rise), l.height)
+	target := e.climb.target(l, p)
 	stamp := StampDown
 	if p.rise > 0 {
 		stamp = StampUp
@@ -189,14 +190,6 @@ func (e *emitter) approach(p *loop) {
 		}
 	}
 	e.lift = target - p.plane
-}
-
-// raisedTo returns the height for a rise in quarters of the layer height, rounded to a micron as printers read it.
-func raisedTo(plane, rise, height int32) int32 {
-	if rise == 0 {
-		return plane
-	}
-	return int32(lex.Round(int64(plane)+int64(rise)*int64(height)/4, 3))
 }
 
 // liftAfter returns the lift at the first bead of p if its lead is passed on as it is.

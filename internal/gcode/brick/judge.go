@@ -59,7 +59,7 @@ func (p *pipeline) judge(res *Result) error {
 		{RelativeXYZ, f.relative},
 		{BadHeight, st.held[holdHeight] > 0},
 		{DefaultWidth, p.cfg.innerWidth == 0 || p.cfg.nozzle == 0},
-		{StepLarge, st.MostHeight*mm/2 > float64(p.nozzle())/4},
+		{StepLarge, st.MostHeight*mm*p.opt.MaxRaise > float64(p.nozzle())/4},
 		{LayerTooBig, f.tooBig},
 	} {
 		if w.is {

@@ -35,7 +35,7 @@ type loop struct {
 	phase   int32   // 0 is the visible wall, 1 the loop beside it; odd ones are raised
 
 	cells  span  // its footprint in layer.cells
-	rise   uint8 // quarters of the layer height it is raised by: 0, 1 or 2
+	rise   uint8 // steps of its climb it is raised by
 	factor int64 // of the flow, in billionths
 }
 

@@ -17,6 +17,9 @@ const (
 	OrderContour Order = "contour"
 )
 
+// maxRamp is the longest climb: a column of more layers than that is rare.
+const maxRamp = 10
+
 // Options are the user's wishes. The zero value is not usable, DefaultOptions is.
 type Options struct {
 	// StartLayer is the first layer of an object, counted from 1, that may rise. Those below stay as they are, byte
@@ -28,6 +31,12 @@ type Options struct {
 	// Ignore holds the layers that must stay as they are, byte for byte.
 	Ignore LayerSet
 	Order  Order
+	// Ramp is the number of layers over which a column climbs, in equal steps.
+	Ramp int
+	// MaxRaise is how far a loop rises at most, as a share of the height of its layer, at most a half.
+	MaxRaise float64
+	// IncludeLone has those loops rise that are the only one behind their visible wall, as in a print with two walls.
+	IncludeLone bool
 	// Force processes a file that was processed before.
 	Force bool
 	// Settings is text in which the slicer's settings may be found besides the head of the input, as "key = value"
@@ -42,7 +51,7 @@ type Options struct {
 
 // DefaultOptions returns what is used when the user says nothing.
 func DefaultOptions() Options {
-	return Options{StartLayer: 2, Multiplier: 1.05, Order: OrderSlicer}
+	return Options{StartLayer: 2, Multiplier: 1.05, Order: OrderSlicer, Ramp: 2, MaxRaise: 0.5, IncludeLone: true}
 }
 
 // Check reports options that make no sense.
@@ -54,6 +63,10 @@ func (o *Options) Check() error {
 		return fmt.Errorf("multiplier %v: use auto or a number between 0.5 and 2", o.Multiplier)
 	case o.Order != OrderSlicer && o.Order != OrderContour:
 		return fmt.Errorf("order %q: use %s or %s", o.Order, OrderSlicer, OrderContour)
+	case o.Ramp < 1 || o.Ramp > maxRamp:
+		return fmt.Errorf("ramp %d: use 1 to %d layers", o.Ramp, maxRamp)
+	case !(o.MaxRaise >= 0.1 && o.MaxRaise <= 0.5):
+		return fmt.Errorf("max raise %v: use a share of the layer height between 0.1 and 0.5", o.MaxRaise)
 	case o.Workers < 0:
 		return fmt.Errorf("workers %d: use 0 for one per processor, or more", o.Workers)
 	}

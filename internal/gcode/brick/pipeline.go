@@ -113,9 +113,9 @@ func (p *pipeline) send() error {
 }
 
 func (p *pipeline) assemble(o *output, stats *Stats) error {
-	e := &emitter{stats: stats, mover: newMover(p.opt, p.cfg)}
-	check := &selfCheck{}
-	b := &columnBuilder{opt: p.opt, cfg: p.cfg, stats: stats, free: p.layers.give}
+	e := &emitter{climb: newClimb(p.opt), stats: stats, mover: newMover(p.opt, p.cfg)}
+	check := &selfCheck{climb: e.climb}
+	b := &columnBuilder{opt: p.opt, cfg: p.cfg, climb: e.climb, stats: stats, free: p.layers.give}
 	b.done = func(l *layer, follow []move) {
 		e.layer(l, follow)
 		if o.err == nil {

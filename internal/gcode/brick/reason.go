@@ -72,11 +72,12 @@ const (
 	holdArc           // has an arc given by its radius, or not in XY
 	holdRelative      // uses relative coordinates
 	holdShort         // a short loop on its own
+	holdLone          // the only loop behind its visible wall, and the user wants those flat
 	holdTooBig        // in a layer that is too big to hold in memory
 	holdCount
 )
 
 var holdNames = [holdCount]string{
 	"", "bed", "ignored", "ramp", "capped", "bad_height", "plane", "loop_has_z", "arc_form", "relative_xyz",
-	"short", "layer_too_big",
+	"short", "lone", "layer_too_big",
 }

@@ -182,7 +182,7 @@ func (e *emitter) hop(p *loop) {
 		e.out = lex.AppendDecimal(e.out, int64(f)*1000, 3, false)
 		e.feed = f
 	}
-	target, stamp := raisedTo(p.plane, int32(p.rise), e.l.height), StampDown
+	target, stamp := e.climb.target(e.l, p), StampDown
 	if p.rise > 0 {
 		stamp = StampUp
 	}

@@ -25,6 +25,7 @@ func (e *SelfcheckError) Error() string {
 func (e *SelfcheckError) Reason() string { return string(SelfcheckFailed) }
 
 type selfCheck struct {
+	climb    climb
 	position int64 // of the filament in the input
 	shift    int64 // the same in the output, less that
 	lift     int32 // height of the nozzle: output less input
@@ -263,8 +264,8 @@ func (c *selfCheck) bead(i int32, m *move) {
 	p := &c.l.loops[c.loop]
 	if i == p.first {
 		c.in, c.laid = 0, 0
-		if !m.is(unknownZ) && !c.l.mayRise(int64(c.lift)) {
-			_ = c.fail(m.off, "an inner loop is neither 0 nor h/4 nor h/2 above its plane")
+		if !m.is(unknownZ) && !c.climb.mayRise(c.l, int64(c.lift)) {
+			_ = c.fail(m.off, "an inner loop is at a height between the steps of its ramp")
 		}
 		c.loopLift = c.lift
 	}
@@ -278,14 +279,4 @@ func (c *selfCheck) bead(i int32, m *move) {
 	case i == p.last && (c.laid*5 < c.in-100 || c.laid > c.in*3+100):
 		_ = c.fail(m.off, "a loop gets less than a fifth or more than three times its plastic")
 	}
-}
-
-// mayRise reports whether a loop of l may stand this far above its plane, to the rounding of a micron.
-func (l *layer) mayRise(lift int64) bool {
-	for quarters := int64(0); quarters <= 2; quarters++ {
-		if off := lift - quarters*int64(l.height)/4; off <= 600 && off >= -600 {
-			return quarters == 0 || l.steady
-		}
-	}
-	return false
 }

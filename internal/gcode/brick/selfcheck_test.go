@@ -44,9 +44,9 @@ func checkDamaged(t *testing.T, in []byte, order Order, damage func(string) stri
 	opt := DefaultOptions()
 	opt.Order = order
 	cfg := readConfig(in)
-	e := &emitter{stats: &Stats{}, mover: newMover(&opt, &cfg)}
-	check := &selfCheck{}
-	b := &columnBuilder{opt: &opt, cfg: &cfg, stats: e.stats, free: func(*layer) {}}
+	e := &emitter{climb: newClimb(&opt), stats: &Stats{}, mover: newMover(&opt, &cfg)}
+	check := &selfCheck{climb: e.climb}
+	b := &columnBuilder{opt: &opt, cfg: &cfg, climb: e.climb, stats: e.stats, free: func(*layer) {}}
 	b.done = func(l *layer, follow []move) {
 		e.layer(l, follow)
 		out := string(e.out)

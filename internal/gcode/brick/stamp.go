@@ -64,8 +64,8 @@ func header(opt *Options, eol []byte) []byte {
 	if opt.Multiplier != 0 {
 		multiplier = fmt.Sprint(opt.Multiplier)
 	}
-	text := fmt.Sprintf("%s%s order=%s multiplier=%s start-layer=%d", StampHeader, version.Version, opt.Order, multiplier,
-		opt.StartLayer)
+	text := fmt.Sprintf("%s%s order=%s multiplier=%s start-layer=%d ramp=%d max-raise=%v include-lone=%v", StampHeader,
+		version.Version, opt.Order, multiplier, opt.StartLayer, opt.Ramp, opt.MaxRaise, opt.IncludeLone)
 	if len(opt.Ignore) > 0 {
 		text += " ignore-layers=" + opt.Ignore.String()
 	}

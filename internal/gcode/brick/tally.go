@@ -137,7 +137,7 @@ func (c *selfCheck) checkMoved(l *layer, out []byte) error {
 		{in.commands == now.commands, "commands are missing or out of order"},
 		{in.pulled-now.pulled <= eStep && now.pulled-in.pulled <= eStep, "retractions and primes do not balance"},
 		{now.inner*5 >= in.inner-100 && now.inner <= in.inner*3+100, "inner walls get too little or too much plastic"},
-		{l.heightsAllowed(now.heights, in.heights), "an inner loop is neither 0 nor h/4 nor h/2 above its plane"},
+		{c.heightsAllowed(l, now.heights, in.heights), "an inner loop is at a height between the steps of its ramp"},
 	} {
 		if !check.ok {
 			return c.fail(0, check.text)
@@ -147,11 +147,11 @@ func (c *selfCheck) checkMoved(l *layer, out []byte) error {
 }
 
 // heightsAllowed reports whether inner walls of l may be laid at heights when they were sliced for those of before.
-func (l *layer) heightsAllowed(heights, before map[int64]bool) bool {
+func (c *selfCheck) heightsAllowed(l *layer, heights, before map[int64]bool) bool {
 	for z := range heights {
 		ok := before[z]
 		for i := range l.loops {
-			ok = ok || l.loops[i].wall && l.mayRise(z-int64(l.loops[i].plane))
+			ok = ok || l.loops[i].wall && c.climb.mayRise(l, z-int64(l.loops[i].plane))
 		}
 		if !ok {
 			return false

@@ -71,11 +71,15 @@ func compareTruth(t *testing.T, o prints.Options, opt Options, loops []prints.Lo
 		if p.Ring == 1 && slices.Contains(o.Switches, "overhang-only") {
 			continue // its column ends where the slicer calls it nothing but an overhang
 		}
-		here, below := p.Quarters(opt.StartLayer, opt.Ignore.Contains)
-		rise := float64(here) * p.Height / 4
+		here, below := p.Steps(opt.StartLayer, opt.Ramp, opt.Ignore.Contains)
+		if p.Lone && !opt.IncludeLone {
+			here, below = 0, 0
+		}
+		step := opt.MaxRaise / float64(opt.Ramp)
+		rise := float64(here) * p.Height * step
 		factor := 1.0
 		if !p.Visible && p.Layer >= opt.StartLayer && !opt.Ignore.Contains(p.Layer) {
-			factor = opt.Multiplier * (p.Height + rise - float64(below)*p.Below/4) / p.Height
+			factor = opt.Multiplier * (p.Height + rise - float64(below)*p.Below*step) / p.Height
 		}
 		for i := p.FirstLine - 1; i < p.LastLine && p.Held != "unspecified"; i++ {
 			a, b := before[i], after[i]

@@ -40,6 +40,9 @@ type Options struct {
 	Multiplier float64           // flow of the inner walls; 0 for the curve called auto
 	Nozzle     float64           // diameter in mm, default 0.4
 	Width      float64           // of an inner wall in mm, default 0.45
+	Ramp       int               // layers over which a column climbs, default 2
+	MaxRaise   float64           // how far a loop rises at most, as a share of its layer's height, default 0.5
+	LoneFlat   bool              // loops that are the only one behind their visible wall were to stay flat
 	Up, Down   string            // stamps of the lines that raise and lower the nozzle
 	Exact      bool              // the print is a simple one: parity and caps must be perfect, not just good
 	Each       func(LoopMeasure) // is told every inner loop; may be nil
@@ -69,6 +72,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Width == 0 {
 		o.Width = 0.45
+	}
+	if o.Ramp == 0 {
+		o.Ramp = 2
+	}
+	if o.MaxRaise == 0 {
+		o.MaxRaise = 0.5
 	}
 	if o.Up == "" {
 		o.Up = "; brick up"

@@ -71,6 +71,8 @@ func (c *checker) excused(l, above *layer, p *loop) bool {
 		return true
 	case l.below == nil, l.below.ignored, p.uncovered >= mostly:
 		return true
+	case c.opt.LoneFlat && l.lone(p):
+		return true
 	}
 	return false
 }

@@ -253,6 +253,7 @@ func TestChecksThatNeedAnotherPrintFire(t *testing.T) {
 	absolute := generate(t, prints.Options{Switches: []string{"abs"}})
 	single := generate(t, prints.Options{Switches: []string{"one-wall"}})
 	shelf := generate(t, prints.Options{Switches: []string{"shelf"}})
+	two := generate(t, prints.Options{Switches: []string{"two-walls"}})
 	tests := []struct {
 		defect  string
 		id      string
@@ -268,6 +269,12 @@ func TestChecksThatNeedAnotherPrintFire(t *testing.T) {
 			l.To++
 			return asRight(l)
 		}), exact},
+		{"a column climbs in two steps where four were asked for", "I5", shelf.lines, shelf.bricked(asRight),
+			check.Options{Multiplier: multiplier, Ramp: 4}},
+		{"a loop rises by more than was asked for", "I8", shelf.lines, shelf.bricked(asRight),
+			check.Options{Multiplier: multiplier, MaxRaise: 0.4}},
+		{"a lone loop rises though it was to stay flat", "I5", two.lines, two.bricked(asRight),
+			check.Options{Multiplier: multiplier, LoneFlat: true}},
 		{"the line ends are changed", "I24", absolute.lines, crlf(absolute.lines), plain},
 		{"the end is missing", "I14", absolute.lines, absolute.lines[:len(absolute.lines)/2], plain},
 	}

@@ -112,8 +112,8 @@ func (c *checker) nearestFactor(l *loop, ratio float64) float64 {
 	if l.held(at) || !at.steady {
 		try(1) // passed through
 	}
-	h, rise := float64(4*at.height), float64(l.quarters)*float64(at.height)
-	if l.quarters == 0 {
+	h, rise := float64(at.height), float64(l.steps)*c.step(at)
+	if l.steps == 0 {
 		try(m)
 	}
 	if h == 0 {
@@ -126,7 +126,7 @@ func (c *checker) nearestFactor(l *loop, ratio float64) float64 {
 		}
 		q := &at.below.loops[s.loop]
 		stands = true
-		try(m * (h + rise - float64(q.quarters)*float64(at.below.height)) / h)
+		try(m * (h + rise - float64(q.steps)*c.step(at.below)) / h)
 	}
 	if !stands {
 		try(m * (h + rise) / h)

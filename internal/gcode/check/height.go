@@ -1,5 +1,7 @@
 package check
 
+import "math"
+
 // tolerance of a height in micrometres: three decimals are printed.
 const heightTolerance = 0.6
 
@@ -97,31 +99,58 @@ func (c *checker) checkRise(l *loop, lineIn, lineOut int) {
 		return
 	}
 	h, raised := float64(at.height), float64(l.raised)
-	quarters, off := 1, raised-h/4
-	if o := raised - h/2; abs(int64(o*10)) < abs(int64(off*10)) {
-		quarters, off = 2, o
-	}
-	l.quarters = int64(quarters)
+	l.steps = int64(max(1, min(math.Round(raised/c.step(at)), float64(c.opt.Ramp))))
+	off := math.Abs(raised - float64(l.steps)*c.step(at))
 	switch {
-	case off < -heightTolerance || off > heightTolerance:
-		r.add("I5", lineIn, lineOut, "raised by %s mm on a layer of %s mm: neither a quarter nor a half of it",
-			mm(l.raised), mm(at.height))
+	case off > heightTolerance:
+		r.add("I5", lineIn, lineOut, "raised by %s mm on a layer of %s mm: not a whole number of steps of %.4f mm",
+			mm(l.raised), mm(at.height), c.step(at)/1000)
 	case l.uncovered > 0.8:
 		r.add("I5", lineIn, lineOut, "raised by %s mm where no wall is below", mm(l.raised))
-	case l.quarters > c.mostBelow(l)+1:
-		r.add("I5", lineIn, lineOut, "raised by half a layer at once, without a ramp")
+	case l.steps > c.mostBelow(l)+1:
+		r.add("I5", lineIn, lineOut, "raised by %d steps at once, without a ramp", l.steps)
+	case c.opt.LoneFlat && at.alone(l, c.opt.Width):
+		r.add("I5", lineIn, lineOut, "raised by %s mm though it is the only loop of its wall and those were to stay flat",
+			mm(l.raised))
 	}
-	if raised > h/2+heightTolerance || raised > c.opt.Nozzle*500 {
-		r.add("I8", lineIn, lineOut, "raised by %s mm: more than half a layer of %s mm or half the nozzle", mm(l.raised),
-			mm(at.height))
+	if raised > c.opt.MaxRaise*h+heightTolerance || raised > c.opt.Nozzle*500 {
+		r.add("I8", lineIn, lineOut, "raised by %s mm: more than %v of a layer of %s mm, or half the nozzle", mm(l.raised),
+			c.opt.MaxRaise, mm(at.height))
 	}
 }
 
-// mostBelow is by how many quarters the loops below are raised at most.
+// step is how much further a column rises on a layer than the one below, in micrometres, while it climbs.
+func (c *checker) step(l *layer) float64 {
+	return c.opt.MaxRaise * float64(l.height) / float64(c.opt.Ramp)
+}
+
+// lone says whether no other loop behind the visible wall runs beside p.
+func (l *layer) lone(p *loop) bool {
+	for _, pair := range l.pairs {
+		a, b := &l.loops[pair[0]], &l.loops[pair[1]]
+		if (a == p || b == p) && a.hidden() && b.hidden() {
+			return false
+		}
+	}
+	return true
+}
+
+// alone says whether no other loop behind a visible wall comes near p. It is sure where lone is not: what seems to be
+// another wall may be the same one, interrupted by a command.
+func (l *layer) alone(p *loop, width float64) bool {
+	for i := range l.loops {
+		if q := &l.loops[i]; q != p && q.hidden() && near(p, q, float32(2.2*width)) {
+			return false
+		}
+	}
+	return true
+}
+
+// mostBelow is by how many steps the loops below are raised at most.
 func (c *checker) mostBelow(l *loop) int64 {
 	most := int64(0)
 	for _, s := range l.ofBelow {
-		most = max(most, c.layer.below.loops[s.loop].quarters)
+		most = max(most, c.layer.below.loops[s.loop].steps)
 	}
 	return most
 }

@@ -40,7 +40,7 @@ type loop struct {
 	cells                []cell
 
 	raised    int32 // output Z less input Z
-	quarters  int64 // the same in quarters of the layer height
+	steps     int64 // the same in steps of the ramp
 	ofBelow   []share
 	uncovered float64 // share of its cells that no inner loop below has
 	exposed   float64 // share of its cells that no inner loop above has

@@ -32,7 +32,7 @@ func generate(t *testing.T, o prints.Options) sample {
 type rise func(l prints.Loop) (here, below int)
 
 func asRight(l prints.Loop) (here, below int) {
-	return l.Quarters(2, func(int) bool { return false })
+	return l.Steps(2, 2, func(int) bool { return false })
 }
 
 const multiplier = 1.05
