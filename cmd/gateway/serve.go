@@ -98,11 +98,15 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 			return nil, nil, err
 		}
 	}
+	namespaces := map[string]cache.Config{o.gateway.Namespace: {}}
+	if o.gateway.AllNamespaces {
+		namespaces = nil
+	}
 	config.QPS = -1 // every request of ours answers one of a client, and the API server has its own fairness
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{
-			DefaultNamespaces: map[string]cache.Config{o.gateway.Namespace: {}},
+			DefaultNamespaces: namespaces,
 			DefaultTransform:  cache.TransformStripManagedFields(),
 		},
 		Metrics:                server.Options{BindAddress: "0"}, // served by the gateway

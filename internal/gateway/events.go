@@ -26,7 +26,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 	defer func() { discount(w, time.Since(started)) }()
 	stream := newEventStream(g, w)
 	stream.last = r.Header.Get("Last-Event-ID")
-	ticker := time.NewTicker(heartbeat)
+	ticker := time.NewTicker(g.heartbeat)
 	defer ticker.Stop()
 	for {
 		if err := stream.send(job); err != nil || job.Status.Phase.Finished() {
@@ -38,6 +38,9 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 				return stream.gone(asProblem(err))
 			}
 		case <-ticker.C:
+			if stillAllowed(r.Context()) != nil { // who comes back is told why
+				return nil
+			}
 			if err := stream.write(": still here\n\n"); err != nil {
 				return err
 			}

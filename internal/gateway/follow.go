@@ -65,7 +65,7 @@ type follower struct {
 }
 
 func (f *follower) run(changed *news) error {
-	ticker := time.NewTicker(heartbeat)
+	ticker := time.NewTicker(f.gateway.heartbeat)
 	defer ticker.Stop()
 	if err := f.stream.begin(); err != nil {
 		return err
@@ -80,6 +80,9 @@ func (f *follower) run(changed *news) error {
 			f.due = append(f.due, changed.take()...)
 		case <-again:
 		case <-ticker.C:
+			if stillAllowed(f.request.Context()) != nil { // who comes back is told why
+				return nil
+			}
 			if err := f.stream.write(": still here\n\n"); err != nil {
 				return err
 			}

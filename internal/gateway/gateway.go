@@ -25,7 +25,11 @@ import (
 
 // Options are the gateway's settings.
 type Options struct {
-	Namespace        string // where jobs are made and Processors are looked up
+	Namespace string // where jobs are made and Processors are looked up, unless a request names another
+	// AllNamespaces lets a request name any namespace. It needs Authenticate.
+	AllNamespaces bool
+	// Authenticate asks who sends a request, and RBAC whether they may. Else everybody may everything.
+	Authenticate     bool
 	DefaultProcessor string // of an upload that names none
 	MaxUploadSize    int64  // bytes
 	MaxOutputSize    int64  // bytes, of one output file
@@ -52,10 +56,12 @@ type Gateway struct {
 	pods    *podIdentities
 	ready   *readiness
 	changes *changes
-	index   *index // nil where nothing needs it
+	reviews *reviews // nil where nobody is asked who they are
+	index   *index   // nil where nothing needs it
 	tus     http.Handler
 
-	draining chan struct{} // closed when the process is told to stop
+	heartbeat time.Duration // of streams
+	draining  chan struct{} // closed when the process is told to stop
 }
 
 // Registry is where the gateway's metrics are registered and served from.
@@ -81,9 +87,13 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		ready:   &readiness{synced: synced, probe: store.Probe},
 		changes: newChanges(),
 
-		draining: make(chan struct{}),
+		heartbeat: heartbeat,
+		draining:  make(chan struct{}),
 	}
-	if o.ListJobs {
+	if o.Authenticate {
+		g.reviews = newReviews(live)
+	}
+	if o.ListJobs || o.Authenticate {
 		g.index = newIndex()
 	}
 	g.tus = g.newTus()
@@ -124,7 +134,9 @@ func (g *Gateway) Metrics() *metrics.Gateway { return g.metrics }
 func validationReasons() []string { return slices.Concat(uploadReasons, contentReasons()) }
 
 // Handler serves people, and /metrics too if withMetrics.
-func (g *Gateway) Handler(withMetrics bool) http.Handler {
+func (g *Gateway) Handler(withMetrics bool) http.Handler { return secure(g.routes(withMetrics)) }
+
+func (g *Gateway) routes(withMetrics bool) *router {
 	rt := newRouter(g.metrics)
 	rt.handle("POST /api/v1/upload", g.allowed("create", g.upload), 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
 	g.handleTus(rt)
@@ -135,14 +147,14 @@ func (g *Gateway) Handler(withMetrics bool) http.Handler {
 	rt.handle("GET /api/v1/input/{job_id}", g.allowed("get", g.input), 200, 206, 304, 307, 404, 410, 416, 500, 503)
 	rt.handle("GET /api/v1/jobs", g.allowed("list", g.listJobs), 200, 304, 400, 403, 503)
 	rt.handle("DELETE /api/v1/jobs/{job_id}", g.allowed("delete", g.cancel), 204, 404, 500, 503)
-	rt.handle("GET /api/v1/processors", g.allowed("list", g.processors), 200, 404, 500, 503)
+	rt.handle("GET /api/v1/processors", g.allowedOn("processors", "list", g.processors), 200, 404, 500, 503)
 	handlePage(rt)
 	rt.handle("GET /healthz", healthz, 200)
 	rt.handle("GET /readyz", g.ready.serve, 200, 503)
 	if withMetrics {
 		rt.handle("GET /metrics", g.serveMetrics, 200)
 	}
-	return secure(rt)
+	return rt
 }
 
 // MetricsHandler serves /metrics alone, for a port of its own.

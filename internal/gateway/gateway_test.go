@@ -217,3 +217,6 @@ func (f *fixture) wantMetric(series, value string) {
 		f.t.Errorf("%s is %s, want %s", series, got, value)
 	}
 }
+
+// patterns are the addresses that the gateway serves.
+func (f *fixture) patterns() []string { return f.routes(true).patterns }

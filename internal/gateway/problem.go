@@ -46,6 +46,8 @@ const (
 	reasonBadDigest         = "bad_digest"
 	reasonDigestMismatch    = "digest_mismatch"
 	reasonListingOff        = "listing_disabled"
+	reasonUnauthenticated   = "unauthenticated"
+	reasonForbidden         = "forbidden"
 	reasonNamespace         = "namespace_not_served"
 	reasonNotFound          = "not_found"
 	reasonMethodNotAllowed  = "method_not_allowed"

@@ -19,9 +19,10 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 // router is a ServeMux whose routes are counted under their patterns and answer errors as problems.
 type router struct {
-	mux     *http.ServeMux
-	metrics *metrics.Gateway
-	other   map[string]*metrics.Route // by method, for paths that are no route
+	mux      *http.ServeMux
+	metrics  *metrics.Gateway
+	patterns []string
+	other    map[string]*metrics.Route // by method, for paths that are no route
 }
 
 var methods = []string{
@@ -43,6 +44,7 @@ func newRouter(m *metrics.Gateway) *router {
 
 // handle adds a route ("GET /api/v1/status/{job_id}") with the statuses it usually answers.
 func (rt *router) handle(pattern string, h handler, statuses ...int) {
+	rt.patterns = append(rt.patterns, pattern)
 	method, path, _ := strings.Cut(pattern, " ")
 	path = strings.TrimSuffix(path, "{$}") // "/" itself
 	routes := map[string]*metrics.Route{method: rt.metrics.Route(method, path, statuses...)}

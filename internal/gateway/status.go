@@ -70,6 +70,9 @@ func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
 	}
 	if wait > 0 {
 		g.awaitNews(w, r, wait)
+		if err := stillAllowed(r.Context()); err != nil {
+			return err
+		}
 	}
 	job, err := g.job(r.Context(), requested(r))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
@@ -25,6 +26,9 @@ func TestRefusedValues(t *testing.T) {
 		{"not a duration", "gateway.sweep.interval=10", "does not match pattern"},
 		{"two gateways on a volume of one node", "gateway.replicas=2", "bucket.volume.accessModes to [ReadWriteMany]"},
 		{"uploads where nobody watches", "watchNamespace=a,jobs.namespace=b", "jobs made by uploads would never run"},
+		{"all namespaces for everybody", "gateway.auth.allNamespaces=true", "needs gateway.auth.mode=kubernetes"},
+		{"all namespaces, one watched", "gateway.auth.mode=kubernetes,gateway.auth.allNamespaces=true,watchNamespace=a",
+			"needs an empty watchNamespace"},
 		{"a route to nowhere", "gateway.httpRoute.enabled=true", "parentRefs must name the Gateway"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -108,9 +112,43 @@ func TestOneNamespace(t *testing.T) {
 	wantArg(t, gateway, "--namespace=prints")
 }
 
+// TestRightsToAskWho: the gateway may ask what others may do only where it does, and has rights in all namespaces only
+// where it serves them.
+func TestRightsToAskWho(t *testing.T) {
+	for _, test := range []struct {
+		set           string
+		reviews       bool
+		uploads, name string
+		args          []string
+	}{
+		{"gateway.auth.mode=none", false, "Role", "bricklayers-gateway-uploads", nil},
+		{"gateway.auth.mode=kubernetes", true, "Role", "bricklayers-gateway-uploads", []string{"--auth=kubernetes"}},
+		{"gateway.auth.mode=kubernetes,gateway.auth.allNamespaces=true", true, "ClusterRole",
+			"bricklayers-system:bricklayers-gateway-uploads", []string{"--auth=kubernetes", "--all-namespaces"}},
+	} {
+		objects := render(t, "--set", test.set)
+		role := find[rbacv1.ClusterRole](t, objects, "ClusterRole", "bricklayers-system:bricklayers-gateway-token-review")
+		reviews := slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
+			return slices.Contains(r.Resources, "subjectaccessreviews")
+		})
+		if reviews != test.reviews {
+			t.Errorf("%s: may review what others may do: %t", test.set, reviews)
+		}
+		find[unstructured.Unstructured](t, objects, test.uploads, test.name)
+		gateway := find[appsv1.Deployment](t, objects, "Deployment", "bricklayers-gateway")
+		for _, arg := range test.args {
+			wantArg(t, gateway, arg)
+		}
+		if test.args == nil && slices.Contains(gateway.Spec.Template.Spec.Containers[0].Args, "--auth=kubernetes") {
+			t.Errorf("%s: asks who they are", test.set)
+		}
+	}
+}
+
 // TestBindings: every binding names a role that exists and the service account of the pod that needs it.
 func TestBindings(t *testing.T) {
-	for _, set := range []string{"watchNamespace=", "watchNamespace=prints", "gateway.serviceAccount.name=mine"} {
+	for _, set := range []string{"watchNamespace=", "watchNamespace=prints", "gateway.serviceAccount.name=mine",
+		"gateway.auth.mode=kubernetes,gateway.auth.allNamespaces=true"} {
 		objects := render(t, "--set", set)
 		bindings := 0
 		for _, object := range objects {

@@ -80,7 +80,7 @@ type gateway struct {
 	log       *bytes.Buffer
 }
 
-func startGateway(t *testing.T) *gateway {
+func startGateway(t *testing.T, flags ...string) *gateway {
 	cp := controlplane.Require(t, running)
 	g := &gateway{t: t, cp: cp, namespace: cp.Namespace(t), bucket: filepath.Join(t.TempDir(), "bucket")}
 	g.address, g.pods = freeAddress(t), freeAddress(t)
@@ -94,7 +94,7 @@ func startGateway(t *testing.T) *gateway {
 	if err := cp.Client.Create(t.Context(), processor); err != nil {
 		t.Fatal(err)
 	}
-	g.start()
+	g.start(flags...)
 	t.Cleanup(g.stop)
 	return g
 }

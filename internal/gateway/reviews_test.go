@@ -1,0 +1,244 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+)
+
+// cluster plays the API server's reviews: a token is the name of its owner, who may what is listed.
+type cluster struct {
+	mu    sync.Mutex
+	may   map[string][]string // by user: "get", or "get a" for the job a alone
+	asked int
+	away  error
+}
+
+func (c *cluster) create(ctx context.Context, kube client.WithWatch, object client.Object, opts ...client.CreateOption) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch review := object.(type) {
+	case *authenticationv1.TokenReview:
+		c.asked++
+		review.Status.User.Username = review.Spec.Token
+		review.Status.Authenticated = c.may[review.Spec.Token] != nil
+		return c.away
+	case *authorizationv1.SubjectAccessReview:
+		c.asked++
+		a := review.Spec.ResourceAttributes
+		review.Status.Allowed = a.Resource == "processingjobs" && a.Group == "processing.bricklayers.dev" && a.Namespace == namespace &&
+			slices.Contains(c.may[review.Spec.User], strings.TrimSpace(a.Verb+" "+a.Name))
+		return c.away
+	}
+	return kube.Create(ctx, object, opts...)
+}
+
+// let says what a user may do from now on; without a right the user is a stranger.
+func (c *cluster) let(user string, rights ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.may[user] = rights
+}
+
+// clock is one that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func newAuthFixture(t *testing.T, objects ...client.Object) (*fixture, *cluster, *clock) {
+	t.Helper()
+	c := &cluster{may: map[string][]string{}}
+	f := newFixture(t, interceptor.Funcs{Create: c.create}, objects...)
+	f.reviews, f.index = newReviews(f.live), newIndex()
+	time := &clock{now: time.Now()}
+	f.reviews.users = cache.NewLRUExpireCacheWithClock(10, time)
+	f.reviews.decisions = cache.NewLRUExpireCacheWithClock(10, time)
+	return f, c, time
+}
+
+func (f *fixture) as(user, method, path string) *answer {
+	f.t.Helper()
+	return f.do(method, path, nil, "Authorization", "Bearer "+user)
+}
+
+// Nothing about jobs or files is open to somebody who does not say who they are.
+func TestEveryCallAsksWho(t *testing.T) {
+	f, _, _ := newAuthFixture(t)
+	open := []string{"/healthz", "/readyz", "/metrics", "/{$}", "/icon.svg", "/licenses.txt", "/assets/{file}",
+		"/docs", "/api/v1/openapi.json"}
+	calls := 0
+	for _, pattern := range f.patterns() {
+		method, path, _ := strings.Cut(pattern, " ")
+		if method == http.MethodOptions || slices.Contains(open, path) {
+			continue
+		}
+		calls++
+		a := f.do(method, strings.NewReplacer("{job_id}", "x", "{upload_id}", "x", "{$}", "").Replace(path), nil)
+		if a.status != 401 || a.reason() != "unauthenticated" || a.header.Get("WWW-Authenticate") != `Bearer realm="bricklayers"` {
+			t.Errorf("%s: %d %s %q", pattern, a.status, a.body, a.header.Get("WWW-Authenticate"))
+		}
+	}
+	if calls < 8 {
+		t.Errorf("only %d calls", calls)
+	}
+}
+
+func TestRBACDecides(t *testing.T) {
+	f, c, _ := newAuthFixture(t, jobIn("a", v1alpha1.PhasePending), jobIn("b", v1alpha1.PhasePending))
+	c.let("reader", "get", "list")
+	c.let("one", "get a", "delete a")
+	for _, test := range []struct {
+		user, method, path string
+		status             int
+		reason             string
+	}{
+		{"stranger", "GET", "/api/v1/status/a", 401, "unauthenticated"},
+		{"reader", "GET", "/api/v1/status/a", 200, ""},
+		{"reader", "GET", "/api/v1/status/unknown", 404, "job_not_found"},
+		{"reader", "GET", "/api/v1/jobs", 200, ""},
+		{"reader", "GET", "/api/v1/processors", 403, "forbidden"},
+		{"reader", "POST", "/api/v1/upload", 403, "forbidden"},
+		{"reader", "DELETE", "/api/v1/jobs/a", 403, "forbidden"},
+		{"reader", "GET", "/api/v1/status/a?namespace=elsewhere", 403, "forbidden"},
+		{"one", "GET", "/api/v1/status/a", 200, ""},
+		{"one", "GET", "/api/v1/status/b", 403, "forbidden"},
+		{"one", "GET", "/api/v1/jobs", 403, "forbidden"},
+		{"one", "DELETE", "/api/v1/jobs/a", 204, ""},
+	} {
+		if a := f.as(test.user, test.method, test.path); a.status != test.status || a.reason() != test.reason {
+			t.Errorf("%s %s %s: %d %s", test.user, test.method, test.path, a.status, a.body)
+		}
+	}
+	a := f.as("stranger", "GET", "/api/v1/status/a")
+	if got := a.header.Get("WWW-Authenticate"); got != `Bearer realm="bricklayers", error="invalid_token"` {
+		t.Errorf("WWW-Authenticate %q", got)
+	}
+}
+
+func TestReviewsAreRememberedBriefly(t *testing.T) {
+	f, c, clock := newAuthFixture(t, jobIn("a", v1alpha1.PhasePending))
+	c.let("reader", "get")
+	want := func(step string, status, asked int) {
+		t.Helper()
+		before := c.asked
+		if a := f.as("reader", "GET", "/api/v1/status/a"); a.status != status || c.asked-before != asked {
+			t.Errorf("%s: %d after %d questions, want %d after %d", step, a.status, c.asked-before, status, asked)
+		}
+	}
+	want("first", 200, 2)
+	want("again", 200, 0)
+	c.let("reader", "nothing")
+	want("just taken away", 200, 0)
+	clock.advance(believedFor + time.Second)
+	want("taken away", 403, 3) // whose token, any job, this job
+	want("denied again", 403, 0)
+	c.let("reader", "get")
+	clock.advance(deniedFor + time.Second)
+	want("given again", 200, 1)
+	c.let("reader")
+	clock.advance(believedFor + time.Second)
+	want("token gone", 401, 1)
+	want("token still gone", 401, 0)
+
+	c.away = errors.New("connection refused")
+	clock.advance(believedFor)
+	a := f.as("reader", "GET", "/api/v1/status/a")
+	if a.status != 503 || a.reason() != "cluster_unavailable" || a.header.Get("Retry-After") == "" || a.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("without the API server: %d %s %v", a.status, a.body, a.header)
+	}
+}
+
+// A long poll that outlives the caller's right tells nothing more.
+func TestLongPollAsksAgain(t *testing.T) {
+	f, c, clock := newAuthFixture(t, jobIn("a", v1alpha1.PhasePending))
+	c.let("reader", "get")
+	f.whenWaiting("a", func() {
+		c.let("reader")
+		clock.advance(believedFor + time.Second)
+		f.setPhase(v1alpha1.PhaseCompleted)
+	})
+	if a := f.as("reader", "GET", "/api/v1/status/a?wait=50s"); a.status != http.StatusUnauthorized {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+func TestStreamsEndWithTheRight(t *testing.T) {
+	f, c, clock := newAuthFixture(t, jobIn("a", v1alpha1.PhasePending))
+	f.heartbeat = time.Millisecond
+	for _, stream := range []struct{ method, path, body string }{
+		{"GET", "/api/v1/status/a/events", ""}, {"POST", "/api/v1/events", `{"jobs": {"a": ""}}`},
+	} {
+		c.let("reader", "get")
+		clock.advance(believedFor + time.Second)
+		f.whenWaiting("a", func() {
+			c.let("reader")
+			clock.advance(believedFor + time.Second)
+		})
+		a := f.do(stream.method, stream.path, strings.NewReader(stream.body), "Authorization", "Bearer reader")
+		if a.status != 200 || !strings.Contains(string(a.body), "event: status") {
+			t.Errorf("%s: %d %s", stream.path, a.status, a.body)
+		}
+	}
+}
+
+func TestStreamAsksAgain(t *testing.T) {
+	check := errors.New("unset")
+	ctx := context.WithValue(t.Context(), callerKey{}, caller{check: func(context.Context) error { return check }})
+	for _, test := range []struct {
+		says error
+		goOn bool
+	}{
+		{nil, true},
+		{clusterProblem(errors.New("away")), true},
+		{fail(http.StatusForbidden, reasonForbidden, "no"), false},
+		{fail(http.StatusUnauthorized, reasonUnauthenticated, "no"), false},
+	} {
+		check = test.says
+		if got := stillAllowed(ctx) == nil; got != test.goOn {
+			t.Errorf("%v: goes on %v", test.says, got)
+		}
+	}
+}
+
+func TestOtherNamespacesAreNotServed(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("a", v1alpha1.PhasePending))
+	if a := f.do("GET", "/api/v1/status/a?namespace=elsewhere", nil); a.status != 404 || a.reason() != "namespace_not_served" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// With all namespaces served, the links of a job in another one lead there.
+func TestLinksNameTheNamespace(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("a", v1alpha1.PhasePending))
+	job := jobIn("b", v1alpha1.PhasePending)
+	job.Namespace = "elsewhere"
+	if got := f.describe(job).Links.Events; got != "/api/v1/status/b/events?namespace=elsewhere" {
+		t.Errorf("events at %q", got)
+	}
+}
