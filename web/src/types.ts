@@ -31,7 +31,7 @@ export interface Job {
   queue?: Queue;
   input?: FileInfo;
   output?: FileInfo[];
-  links: { status: string; events: string; download: string };
+  links: { status: string; events: string; download: string; input?: string };
 }
 
 export type ParameterType = "String" | "Number" | "Integer" | "Boolean" | "Enum";

@@ -1,0 +1,235 @@
+// Package stack runs the whole product for a test, as programs on a real control plane. There is no node: the
+// containers of its pods run as plain processes here, see node.go.
+package stack
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/utils/ptr"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/test/controlplane"
+
+	// What the programs are made of, so that go test runs again when it changes.
+	_ "bricklayers.dev/bricklayers/controllers"
+	_ "bricklayers.dev/bricklayers/internal/agent"
+	_ "bricklayers.dev/bricklayers/internal/gateway"
+	_ "bricklayers.dev/bricklayers/internal/gcode/brick"
+)
+
+// Stack is a running gateway and manager, and what takes a node's place.
+type Stack struct {
+	CP         *controlplane.ControlPlane
+	Namespace  string
+	URL        string // of the gateway
+	Kubeconfig string // file
+
+	t        *testing.T
+	programs string // folder
+	dir      string
+	address  string // of the API
+	pods     string // address of the pod port
+	gateway  *process
+}
+
+// Start runs the product in a namespace of its own, with the processors "brick" and "slow", until the test ends.
+func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
+	t.Helper()
+	cp := controlplane.Require(t, running)
+	s := &Stack{CP: cp, t: t, Namespace: cp.Namespace(t), dir: t.TempDir(), address: freeAddress(t), pods: freeAddress(t)}
+	s.URL, s.programs, s.Kubeconfig = "http://"+s.address, filepath.Join(s.dir, "programs"), filepath.Join(s.dir, "kubeconfig")
+	s.build()
+	if err := writeKubeconfig(s.Kubeconfig, cp.Config, s.Namespace); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range s.processors() {
+		if err := cp.Client.Create(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.StartGateway()
+	manager := s.run("manager", "--namespace="+s.Namespace, "--gateway-url=http://"+s.pods, "--leader-elect=false",
+		"--metrics-bind-address=0", "--health-probe-bind-address=0")
+	startNode(s)
+	t.Cleanup(func() { manager.stop(t); s.StopGateway() })
+	return s
+}
+
+func (s *Stack) build() {
+	s.t.Helper()
+	args := []string{"build", "-o", s.programs + "/"}
+	for _, name := range []string{"gateway", "manager", "agent", "brick"} {
+		args = append(args, "bricklayers.dev/bricklayers/cmd/"+name)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		s.t.Fatalf("build the programs: %v\n%s", err, out)
+	}
+}
+
+// processors are the chart's brick, and one that takes as long as it is told.
+func (s *Stack) processors() []*v1alpha1.Processor {
+	brick := &v1alpha1.Processor{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "brick"},
+		Spec: v1alpha1.ProcessorSpec{
+			Description: "Makes the layers of a sliced print interlock",
+			Accepts:     v1alpha1.Accepts{Formats: []string{"gcode", "bgcode", "gcode.3mf"}},
+			Parameters: []v1alpha1.Parameter{
+				{Name: "multiplier", Type: v1alpha1.ParameterNumber, Default: ptr.To("1.05"), Description: "Flow of the inner walls",
+					Minimum: ptr.To(v1alpha1.Number("1")), Maximum: ptr.To(v1alpha1.Number("1.5"))},
+				{Name: "startLayer", Type: v1alpha1.ParameterInteger, Default: ptr.To("2"), Description: "First layer that may rise",
+					Minimum: ptr.To(v1alpha1.Number("2"))},
+				{Name: "order", Type: v1alpha1.ParameterEnum, Default: ptr.To("slicer"), Description: "Print order inside a wall",
+					Values: []string{"slicer", "contour"}},
+			},
+			Container: v1alpha1.ProcessorContainer{Image: "example.com/brick", Args: []string{
+				"--multiplier=$(PARAM_MULTIPLIER)", "--start-layer=$(PARAM_START_LAYER)", "--order=$(PARAM_ORDER)",
+				"--summary=/dev/termination-log", "-o", "$(OUTPUT_DIR)", "$(INPUT_FILE)",
+			}},
+		},
+	}
+	slow := &v1alpha1.Processor{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "slow"},
+		Spec: v1alpha1.ProcessorSpec{
+			Description: "Hands a file back after a while",
+			Parameters: []v1alpha1.Parameter{
+				{Name: "seconds", Type: v1alpha1.ParameterNumber, Description: "How long it takes",
+					Minimum: ptr.To(v1alpha1.Number("0")), Maximum: ptr.To(v1alpha1.Number("3600"))},
+				{Name: "fails", Type: v1alpha1.ParameterBoolean, Default: ptr.To("false"), Description: "Whether the file is to blame"},
+			},
+			Container: v1alpha1.ProcessorContainer{
+				Image: "example.com/sh", Command: []string{"sh", "-c"},
+				Args: []string{`sleep $PARAM_SECONDS; if [ $PARAM_FAILS = true ]; then echo the file is to blame >&2; exit 65; fi; ` +
+					`cp "$INPUT_FILE" "$OUTPUT_DIR"`},
+			},
+		},
+	}
+	return []*v1alpha1.Processor{brick, slow}
+}
+
+// StartGateway runs the gateway, with its default flags and these, and waits until it is ready.
+func (s *Stack) StartGateway(flags ...string) {
+	s.t.Helper()
+	s.gateway = s.run("gateway", append([]string{
+		"--namespace=" + s.Namespace, "--lease-namespace=" + s.Namespace, "--leader-elect=false", "--bind-address=" + s.address,
+		"--pod-bind-address=" + s.pods, "--bucket=file://" + filepath.Join(s.dir, "bucket"),
+	}, flags...)...)
+	controlplane.Eventually(s.t, "the gateway to be ready", func(context.Context) (bool, error) {
+		if s.gateway.ended() {
+			s.t.Fatalf("the gateway ended; its log:\n%s", s.gateway.log.String())
+		}
+		response, err := http.Get(s.URL + "/readyz")
+		if err != nil {
+			return false, err
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK, nil
+	})
+}
+
+// StopGateway ends it as a rollout does.
+func (s *Stack) StopGateway() { s.gateway.stop(s.t) }
+
+// process is a program that runs beside the test.
+type process struct {
+	command *exec.Cmd
+	done    chan struct{}
+	err     error
+	log     lockedBuffer
+}
+
+func (s *Stack) run(name string, args ...string) *process {
+	s.t.Helper()
+	p := &process{command: exec.Command(filepath.Join(s.programs, name), args...), done: make(chan struct{})}
+	p.command.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig)
+	p.command.Stdout, p.command.Stderr = &p.log, &p.log
+	if err := p.command.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		p.err = p.command.Wait()
+		close(p.done)
+	}()
+	s.t.Cleanup(func() {
+		if s.t.Failed() {
+			s.t.Logf("the %s's log:\n%s", name, p.log.String())
+		}
+	})
+	return p
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	if p.ended() {
+		return
+	}
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	<-p.done
+	if p.err != nil {
+		t.Errorf("%s ended with %v", p.command.Path, p.err)
+	}
+}
+
+// lockedBuffer is a buffer that a process writes to while the test may read it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func writeKubeconfig(file string, config *rest.Config, namespace string) error {
+	c := clientcmdapi.NewConfig()
+	c.Clusters["test"] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	c.AuthInfos["test"] = &clientcmdapi.AuthInfo{ClientCertificateData: config.CertData, ClientKeyData: config.KeyData}
+	c.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "test", Namespace: namespace}
+	c.CurrentContext = "test"
+	if err := clientcmd.WriteToFile(*c, file); err != nil {
+		return fmt.Errorf("write the kubeconfig: %w", err)
+	}
+	return nil
+}
