@@ -9,7 +9,8 @@ import type { ParameterProblem } from "../types";
 import { add } from "./jobs";
 import { Speed } from "./speed";
 
-export type State = "waiting" | "sending" | "paused" | "offline" | "failed";
+/** failed may go well when it is tried again, refused will not. */
+export type State = "waiting" | "sending" | "paused" | "offline" | "failed" | "refused";
 
 /** What is kept of an upload. */
 interface Kept {
@@ -94,6 +95,8 @@ export function send(files: File[], processor: string, values: Values, priority:
     uploads.value = [...uploads.value, make(kept)];
   }
   next();
+  // On a narrow screen they are below the form.
+  requestAnimationFrame(() => document.getElementById("uploads-title")?.scrollIntoView({ block: "nearest" }));
 }
 
 function next() {
@@ -164,7 +167,7 @@ function failed(u: Upload, err: Error | DetailedError) {
   }
   const status = response?.getStatus() ?? 0;
   const problem = status ? problemOf(status, response?.getBody() ?? "") : null;
-  u.state.value = "failed";
+  u.state.value = status >= 400 && status < 500 && status !== 401 && !worthAnotherTry(status) ? "refused" : "failed";
   u.error.value = problem ? new ApiError(problem).message : "The gateway cannot be reached.";
   u.errors.value = problem?.errors ?? [];
   u.speed.value = 0;

@@ -19,7 +19,6 @@ export function Uploads() {
 
 function UploadRow({ u }: { u: Upload }) {
   const { file } = u.kept;
-  const percent = Math.floor((u.sent.value / file.size) * 100);
   const state = u.state.value;
   return (
     <li class="row upload" data-state={state}>
@@ -36,17 +35,21 @@ function UploadRow({ u }: { u: Upload }) {
               <Icon name={state === "paused" ? "play" : "again"} /> {state === "paused" ? "Go on" : "Try again"}
             </button>
           )}
-          <button type="button" class="plain" onClick={() => discard(u)} aria-label={`Cancel ${file.name}`}>
-            <Icon name="cross" /> Cancel
-          </button>
+          {state === "refused" ? (
+            <button type="button" class="plain" onClick={() => discard(u)} aria-label={`Take ${file.name} off the list`}>
+              <Icon name="cross" /> Dismiss
+            </button>
+          ) : (
+            <button type="button" class="plain" onClick={() => discard(u)} aria-label={`Cancel ${file.name}`}>
+              <Icon name="cross" /> Cancel
+            </button>
+          )}
         </span>
       </div>
-      <progress max={file.size} value={u.sent.value} aria-label={`Progress of ${file.name}`} />
-      <p class="hint">
-        {bytes(u.sent.value)} of {bytes(file.size)} · {percent} %{rest(u)}
-      </p>
-      {state === "failed" && (
+      {state !== "refused" && <Sent u={u} />}
+      {(state === "failed" || state === "refused") && (
         <p class="error" role="alert">
+          {state === "refused" && "Not accepted: "}
           {u.error.value}
           {u.errors.value.map((e) => (
             <span key={e.parameter} class="line">
@@ -59,6 +62,19 @@ function UploadRow({ u }: { u: Upload }) {
   );
 }
 
+function Sent({ u }: { u: Upload }) {
+  const { file } = u.kept;
+  const percent = Math.floor((u.sent.value / file.size) * 100);
+  return (
+    <>
+      <progress max={file.size} value={u.sent.value} aria-label={`Progress of ${file.name}`} />
+      <p class="hint">
+        {bytes(u.sent.value)} of {bytes(file.size)} · {percent} %{rest(u)}
+      </p>
+    </>
+  );
+}
+
 function rest(u: Upload): string {
   switch (u.state.value) {
     case "waiting":
@@ -68,6 +84,7 @@ function rest(u: Upload): string {
     case "offline":
       return " · no network; it goes on by itself when it is back";
     case "failed":
+    case "refused":
       return "";
     case "sending": {
       const speed = u.speed.value;
