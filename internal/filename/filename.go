@@ -26,7 +26,7 @@ func Check(name string) error {
 	case strings.HasPrefix(name, "."):
 		return fmt.Errorf("%q begins with a dot", name)
 	case strings.ContainsFunc(name, forbidden):
-		return fmt.Errorf("%q has a slash, a backslash or a control character in it", name)
+		return fmt.Errorf("%q has a slash, a backslash, or a control character (of text direction, too) in it", name)
 	case strings.HasSuffix(name, reservedSuffix) || strings.Contains(name, reservedPart):
 		return fmt.Errorf(
 			"%q ends with %q or has %q in it, which the storage keeps for itself", name, reservedSuffix, reservedPart)
@@ -40,8 +40,10 @@ const (
 	reservedPart   = "__0x"
 )
 
+// forbidden tells what would change where a name leads, or how it reads: a control of text direction shows exe.gcode as
+// something else.
 func forbidden(c rune) bool {
-	return c == '/' || c == '\\' || unicode.IsControl(c) || c == '\u2028' || c == '\u2029'
+	return c == '/' || c == '\\' || unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || unicode.Is(unicode.Bidi_Control, c)
 }
 
 // Clean makes a name that passes Check from what a client sent, which may be a path of any system, too long or hostile.

@@ -16,6 +16,7 @@ func TestClean(t *testing.T) {
 		"a\r\nSet-Cookie: x=1":               "aSet-Cookie: x=1",
 		"a\x00b":                             "ab",
 		"a\u2028b":                           "ab",
+		"a\u202eedocg.exe":                   "aedocg.exe",
 		"\xff\xfea.gcode":                    "a.gcode",
 		"..":                                 "",
 		"":                                   "",
@@ -53,7 +54,7 @@ func FuzzClean(f *testing.F) {
 func TestCheck(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.gcode": "", "größe 1.gcode": "", "a..": "",
-		"": "empty", ".a": "dot", "a/b": "slash", `a\b`: "backslash", "a\nb": "control", "\xff": "UTF-8",
+		"": "empty", ".a": "dot", "a/b": "slash", `a\b`: "backslash", "a\nb": "control", "a\u2066b": "control", "\xff": "UTF-8",
 		"a.attrs": "storage", "a__0x": "storage", strings.Repeat("a", 201): "201 bytes",
 	} {
 		err := Check(name)

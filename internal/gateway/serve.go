@@ -36,7 +36,7 @@ func (s *Server) Start(ctx context.Context) error {
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	logger := log.FromContext(ctx).WithName(s.Name)
 	server := &http.Server{
-		Handler:           s.Handler,
+		Handler:           closeAfterChunks(s.Handler),
 		ReadHeaderTimeout: 10 * time.Second, // bodies have a rolling deadline of their own
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -60,4 +60,16 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 			"requests of %s were still in flight after %s: %w", s.Name, drainTimeout, err), server.Close())
 	}
 	return nil
+}
+
+// closeAfterChunks closes the connection after a request whose body came in chunks. If that request had a Content-Length
+// as well, net/http has followed the chunks and dropped it, but a proxy in front may have gone by it (RFC 9112, 6.1): what
+// follows on the connection could be smuggled.
+func closeAfterChunks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
