@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -167,7 +169,16 @@ func (u *upload) resolve(ctx context.Context, createErr error) (*v1alpha1.Proces
 	case apierrors.IsNotFound(err) && refused(createErr):
 		u.drop(ctx)
 	}
+	if overQuota(createErr) {
+		return nil, fail(http.StatusTooManyRequests, reasonQuota, "the namespace has as many jobs as its quota allows; "+
+			"delete one, or wait until one expires").because(createErr).after(time.Minute)
+	}
 	return nil, clusterProblem(createErr)
+}
+
+// overQuota tells whether a ResourceQuota forbids the object. The API server says so in words only.
+func overQuota(err error) bool {
+	return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota")
 }
 
 // refused tells whether the API server has answered that it will not create the object, so that it cannot appear later.

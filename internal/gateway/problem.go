@@ -54,6 +54,7 @@ const (
 	reasonCrossOrigin       = "cross_origin"
 	reasonTooManyRequests   = "too_many_requests"
 	reasonTooManyUploads    = "too_many_uploads"
+	reasonQuota             = "quota_exceeded"
 	reasonStorageFull       = "storage_full"
 	reasonStorage           = "storage_unavailable"
 	reasonCluster           = "cluster_unavailable"

@@ -57,6 +57,11 @@ func Main(m *testing.M, running **ControlPlane) int {
 	return code
 }
 
+// TokenKey is the file of the key with which the API server signs the tokens of service accounts.
+func (cp *ControlPlane) TokenKey() string {
+	return filepath.Join(cp.environment.ControlPlane.APIServer.CertDir, "sa-signer.key")
+}
+
 // Require skips the test when there is no control plane to run it against.
 func Require(t *testing.T, running *ControlPlane) *ControlPlane {
 	t.Helper()

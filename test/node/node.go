@@ -9,10 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/test/rights"
@@ -27,6 +29,7 @@ type Cluster struct {
 // Start starts a cluster from nothing, with the addresses of this machine that lead to Services
 // (127.0.0.1:8000=NAMESPACE/SERVICE:PORT).
 func Start(ctx context.Context, name string, forwards ...string) (*Cluster, error) {
+	log.SetLogger(logr.Discard()) // or controller-runtime complains that nobody did
 	c := &Cluster{Name: name}
 	// What an interrupted run left is no clean start.
 	if err := c.Stop(ctx); err != nil {

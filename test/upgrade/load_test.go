@@ -44,7 +44,7 @@ func startLoad(t *testing.T, address string, clients int) (*load, func()) {
 				case <-stop:
 					return
 				default:
-					l.oneJob(t.Context(), fmt.Sprintf("client-%d-job-%d", client, n))
+					l.oneJob(t.Context(), fmt.Sprintf("upgrade-client-%02d-job-%04d", client, n))
 				}
 			}
 		})
