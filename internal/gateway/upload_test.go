@@ -333,7 +333,8 @@ func TestUploadWhoseJobIsRefused(t *testing.T) {
 		reason string
 	}{
 		"invalid":   {apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("ProcessingJob").GroupKind(), "x", nil), 422, "job_refused"},
-		"quota":     {apierrors.NewForbidden(resource, "x", errors.New("exceeded quota")), 503, "cluster_unavailable"},
+		"quota":     {apierrors.NewForbidden(resource, "x", errors.New("exceeded quota")), 429, "quota_exceeded"},
+		"forbidden": {apierrors.NewForbidden(resource, "x", errors.New("no role")), 503, "cluster_unavailable"},
 		"throttled": {apierrors.NewTooManyRequestsError("slow down"), 503, "cluster_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
