@@ -195,7 +195,7 @@ var beadDefects = []defect{
 		i := g.find(g.first(5, 0), "F10800")
 		return replace(g.good, i, "G1 X10 Y10 F10800\n", g.good[i])
 	}},
-	{"a number has six decimals", "I25", func(g result) []string { return g.edit(g.first(5, 3)+1, "\n", "0\n") }},
+	{"a number has six decimals", "I25", func(g result) []string { return g.edit(g.first(5, 3)+1, "\n", "1\n") }},
 	{"a bead becomes a blob", "I26", func(g result) []string {
 		i, good := g.first(5, 2)+4, g.good
 		at := good[i-1][:strings.Index(good[i-1], " E")]

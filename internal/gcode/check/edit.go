@@ -74,7 +74,7 @@ func badNumber(letter byte, text []byte) string {
 		return "is not a plain decimal"
 	case v == 0 && text[0] == '-':
 		return "is a negative zero"
-	case point >= 0 && len(text)-point-1 > most:
+	case point >= 0 && len(bytes.TrimRight(text, "0"))-point-1 > most: // more zeros are the slicer's
 		return "has too many decimals"
 	}
 	return ""

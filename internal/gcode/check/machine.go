@@ -161,8 +161,10 @@ func (m *machine) mode(g *segment, c *command) {
 	case c.letter == 'M' && c.code == 83:
 		m.relativeE = true
 	case c.letter == 'G' && (c.code == 90 || c.code == 91):
-		m.relative = c.code == 91
-		m.run++
+		if relative := c.code == 91; relative != m.relative {
+			m.relative = relative
+			m.run++
+		}
 	case c.letter == 'G' && c.code >= 17 && c.code <= 19:
 		m.turned = c.code != 17
 	case c.letter == 0: // EXCLUDE_OBJECT_START and _END
