@@ -9,7 +9,7 @@
 //	         │ layers  │      │ in parallel        │      │ copy                     │
 //	         └─────────┘      └────────────────────┘      └──────────────────────────┘
 //	         scan.go cut.go   loops.go contours.go        columns.go emit.go output.go
-//	         dialect.go       footprint.go
+//	                          footprint.go
 //
 // pipeline.go connects the three. The scanner knows the state of the machine, the analysis only looks at one layer, the assembler works in order. So
 // the output does not depend on the number of workers or on how the input arrives.
@@ -20,6 +20,8 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
 // Result says what became of the input.
@@ -58,9 +60,9 @@ func Transform(r io.Reader, w io.Writer, opt Options) (*Result, error) {
 	if err := checkHead(head); err != nil {
 		return nil, err
 	}
-	cfg := readConfig(head, opt.Settings)
+	cfg := dialect.ReadSettings(head, opt.Settings)
 	p := newPipeline(&opt, &cfg)
-	res := &Result{Stats: Stats{Slicer: cfg.slicer, Multiplier: opt.Multiplier}}
+	res := &Result{Stats: Stats{Slicer: cfg.Slicer, Multiplier: opt.Multiplier}}
 	o := &output{w: w, digest: opt.InputSHA256, digestAt: -1}
 	if err := p.run(head, r, o, &res.Stats); err != nil {
 		return nil, err
@@ -70,7 +72,7 @@ func Transform(r io.Reader, w io.Writer, opt Options) (*Result, error) {
 }
 
 // analyse finds what can be known of a layer without its neighbours.
-func (l *layer) analyse(c *config) {
+func (l *layer) analyse(c *dialect.Settings) {
 	l.findLoops()
 	if l.walls {
 		l.groupLoops(c)

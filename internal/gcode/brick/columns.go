@@ -26,12 +26,14 @@ package brick
 // square by square, and the majority decides whether it is the same column: above a loop that will lie flat, a raised
 // one would squeeze it. So a layer can be decided once the next one is known.
 
+import "bricklayers.dev/bricklayers/internal/gcode/dialect"
+
 // maxHeld is how much text without walls may stand between two layers of walls; beyond it the walls below are capped.
 const maxHeld = 2 << 20
 
 type columnBuilder struct {
 	opt   *Options
-	cfg   *config
+	cfg   *dialect.Settings
 	climb climb
 	stats *Stats
 	done  func(l *layer, follow []move) // takes a decided layer, and the moves behind it as far as they are known
@@ -100,9 +102,9 @@ func (b *columnBuilder) place(l *layer) {
 	l.number = b.number
 	l.locked = l.number < b.opt.StartLayer || b.opt.Ignore.Contains(l.number)
 	l.restart = b.opt.Ignore.Contains(l.number) || l.part
-	nozzle := int64(defaultNozzle)
-	if b.cfg.nozzle > 0 {
-		nozzle = b.cfg.nozzle
+	nozzle := int64(dialect.DefaultNozzle)
+	if b.cfg.Nozzle > 0 {
+		nozzle = b.cfg.Nozzle
 	}
 	l.steady = l.number > 1 && !l.part && saneHeight(l.height, l.declared, nozzle)
 	b.stats.height(l)
@@ -252,11 +254,11 @@ func (b *columnBuilder) multiplier(l *layer) int64 {
 
 // autoMultiplier grows with the height of a layer against the spacing of its loops: 1.025 for 0.2 mm at 0.45 mm. A
 // layer whose height is not known gets 1.
-func autoMultiplier(height float64, c *config) float64 {
+func autoMultiplier(height float64, c *dialect.Settings) float64 {
 	const extra, usual, corner = 0.05, 0.2 / 0.4071, 1 - 3.14159265/4
-	width := float64(defaultWidth) / mm
-	if c.innerWidth > 0 {
-		width = float64(c.innerWidth) / mm
+	width := float64(dialect.DefaultWidth) / mm
+	if c.InnerWidth > 0 {
+		width = float64(c.InnerWidth) / mm
 	}
 	spacing := width - height*corner
 	if height <= 0 || spacing <= height*corner {

@@ -17,7 +17,11 @@ package brick
 // loop (some slicers print the two parts of a wall at different times), print order decides, counted from the end
 // where the visible loop would be.
 
-import "slices"
+import (
+	"slices"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
+)
 
 type contour struct {
 	anchor int32 // loop that is its visible wall, -1 for none
@@ -51,13 +55,13 @@ type ranked struct {
 
 // reach is how close, in mm, a loop must come to another one to be of the same wall. Distances measured on real files
 // are either 0.4–1.5 mm, within a wall, or more than 3 mm.
-func (l *layer) reach(c *config) float32 {
-	width := max(int64(l.width), c.innerWidth, c.outerWidth)
+func (l *layer) reach(c *dialect.Settings) float32 {
+	width := max(int64(l.width), c.InnerWidth, c.OuterWidth)
 	return max(2.0, 2.2*float32(width)/mm)
 }
 
 // groupLoops fills l.contours and numbers the loops of each.
-func (l *layer) groupLoops(c *config) {
+func (l *layer) groupLoops(c *dialect.Settings) {
 	reach := l.reach(c)
 	for i := range l.loops {
 		p := &l.loops[i]
@@ -183,10 +187,10 @@ func (l *layer) attract(v int32, reach float32) {
 }
 
 // wallSpacing is the distance between neighbouring loops in mm, as far as it matters here.
-func wallSpacing(c *config) float32 {
-	width := c.innerWidth
+func wallSpacing(c *dialect.Settings) float32 {
+	width := c.InnerWidth
 	if width == 0 {
-		width = defaultWidth
+		width = dialect.DefaultWidth
 	}
 	return 0.9 * float32(width) / mm
 }
@@ -264,9 +268,9 @@ func (l *layer) numberByOrder(k int32, outerFirst bool) {
 
 // outerFirst reports whether visible loops are printed before those behind them: as the settings say, or as the other
 // contours of the layer show.
-func (l *layer) outerFirst(c *config) bool {
-	if c.orderKnown {
-		return c.outerFirst
+func (l *layer) outerFirst(c *dialect.Settings) bool {
+	if c.OrderKnown {
+		return c.OuterFirst
 	}
 	for i := range l.contours {
 		if k := &l.contours[i]; k.anchor >= 0 && k.loops > 1 {

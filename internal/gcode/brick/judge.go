@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
 // checkHead refuses what is no text.
@@ -58,7 +60,7 @@ func (p *pipeline) judge(res *Result) error {
 	}{
 		{RelativeXYZ, f.relative},
 		{BadHeight, st.held[holdHeight] > 0},
-		{DefaultWidth, p.cfg.innerWidth == 0 || p.cfg.nozzle == 0},
+		{DefaultWidth, p.cfg.InnerWidth == 0 || p.cfg.Nozzle == 0},
 		{StepLarge, st.MostHeight*mm*p.opt.MaxRaise > float64(p.nozzle())/4},
 		{LayerTooBig, f.tooBig},
 	} {
@@ -70,15 +72,15 @@ func (p *pipeline) judge(res *Result) error {
 }
 
 func (p *pipeline) nozzle() int64 {
-	if p.cfg.nozzle > 0 {
-		return p.cfg.nozzle
+	if p.cfg.Nozzle > 0 {
+		return p.cfg.Nozzle
 	}
-	return defaultNozzle
+	return dialect.DefaultNozzle
 }
 
 func (p *pipeline) whyNothing(st *Stats) (Reason, string) {
 	f := &p.scan.facts
-	slicer := p.cfg.slicer
+	slicer := p.cfg.Slicer
 	if slicer == "" {
 		slicer = "its slicer"
 	}
@@ -87,9 +89,9 @@ func (p *pipeline) whyNothing(st *Stats) (Reason, string) {
 		return UnknownDialect, "no comments that label walls: switch on verbose or labelled G-code in " + slicer
 	case f.layerMarks == 0:
 		return NoLayers, "no comments that announce layers: use the layer change comments of " + slicer
-	case p.cfg.spiral || st.Loops == 0 && f.climbing*2 > f.external:
+	case p.cfg.Spiral || st.Loops == 0 && f.climbing*2 > f.external:
 		return SpiralVase, "sliced as a spiral vase, whose single wall has nothing to interlock with"
-	case st.Loops == 0 && p.cfg.walls == 1:
+	case st.Loops == 0 && p.cfg.Walls == 1:
 		return SingleWall, "sliced with one wall: use two or more"
 	case st.Loops == 0:
 		return NoInnerWalls, "no walls behind the visible one: slice with two walls or more"

@@ -2,6 +2,9 @@ package brick
 
 // Lengths are nanometres in an int32 (±2147 mm), extrusion is nanometres of filament: exact for every number a slicer
 // writes, and half the size of a float64.
+
+import "bricklayers.dev/bricklayers/internal/gcode/dialect"
+
 const (
 	micron = 1_000
 	mm     = 1_000_000
@@ -56,15 +59,18 @@ type move struct {
 	arc      int32  // index of its centre in layer.arcs, or of its value for setE; -1 for none
 	eAt      uint16 // the digits of its E word within the line
 	eLen     uint8
-	region   region
+	region   dialect.Region
 	flags    flags
 }
 
-// A labelNote is a line that says what the beads behind it are, or how far the print is.
+// A labelNote is a line that says what the beads behind it are, or one of settings.
 type labelNote struct {
 	off, end uint32
-	kind     note // from noteRegion to noteSetting
+	kind     dialect.Note // Feature, Height, Width or noteSetting
 }
+
+// noteSetting marks a command that is one of settings.
+const noteSetting dialect.Note = 255
 
 // An arc is the centre of a G2 or G3 relative to its start. For a G92, i holds the value given to E.
 type arc struct {

@@ -14,7 +14,11 @@ package brick
 // follows from all labels of the chain. Beads that are no wall matter here only because the nozzle must be back at
 // their height: the first one behind a loop becomes a group of its own.
 
-import "math"
+import (
+	"math"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
+)
 
 // A loop is a chain of beads, or the first of those beads that are no wall.
 type loop struct {
@@ -67,7 +71,7 @@ func (l *layer) findLoops() {
 	for i := range l.moves {
 		m := &l.moves[i]
 		switch {
-		case m.is(isBead) && m.region.wall() && wallsCount:
+		case m.is(isBead) && m.region.Wall() && wallsCount:
 			f.wallBead(int32(i), m)
 		case m.is(isBead):
 			f.otherBead(int32(i), m)
@@ -104,8 +108,8 @@ func (f *loopFinder) wallBead(i int32, m *move) {
 	}
 	p := &l.loops[len(l.loops)-1]
 	p.last = i
-	p.visible = p.visible || m.region == regionExternal
-	p.hidden = p.hidden || m.region == regionInternal
+	p.visible = p.visible || m.region == dialect.External
+	p.hidden = p.hidden || m.region == dialect.Internal
 	switch {
 	case m.is(relative):
 		p.hold = holdRelative

@@ -2,7 +2,11 @@ package brick
 
 // What commands and comments change: modes of the machine, and what the beads that follow are.
 
-import "slices"
+import (
+	"slices"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
+)
 
 func (s *scanner) command(length int) error {
 	if s.l.Checksum {
@@ -52,55 +56,55 @@ var klipperSettings = []string{"SET_VELOCITY_LIMIT", "SET_PRESSURE_ADVANCE"}
 
 func (s *scanner) opaque(line []byte) {
 	for _, name := range klipperSettings {
-		if hasPrefixFold(line, name) {
+		if dialect.HasPrefixFold(line, name) {
 			s.keepNote(noteSetting, len(line))
 			return
 		}
 	}
 	s.st.commands |= afterCommand
-	if hasPrefixFold(line, "EXCLUDE_OBJECT_") {
+	if dialect.HasPrefixFold(line, "EXCLUDE_OBJECT_") {
 		s.st.breaks = breaksRun
 	}
 }
 
 func (s *scanner) marker(text []byte, length int) error {
-	kind, value := readNote(text)
-	if kind >= noteRegion && kind <= noteWidth {
+	kind, value := dialect.Read(text)
+	if kind >= dialect.Feature && kind <= dialect.Width {
 		s.keepNote(kind, length)
 	}
 	switch st := &s.st; kind {
-	case noteLayer:
+	case dialect.Layer:
 		if s.facts.layerMarks++; s.facts.layerMarks == 1 {
-			s.facts.dialect = dialectOf(text)
+			s.facts.dialect = dialect.Of(text)
 		}
 		if err := s.possibleCut(); err != nil {
 			return err
 		}
 		s.cutRaft = s.cutRaft || value < 0
-		st.region = regionUnknown
+		st.region = dialect.Unknown
 		st.breaks = breaksRun
-		if v, ok := namedNumber(text, "z_thickness="); ok {
+		if v, ok := dialect.NamedNumber(text, "z_thickness="); ok {
 			st.height = v
 		}
-	case noteRegion:
-		st.region = region(value)
-		if st.region.wall() {
+	case dialect.Feature:
+		st.region = dialect.Region(value)
+		if st.region.Wall() {
 			s.facts.wallLabels++
 		} else {
 			st.breaks = breaksRun
 		}
-	case noteHeight:
+	case dialect.Height:
 		st.height = value
-	case noteWidth:
+	case dialect.Width:
 		st.width = value
-	case noteObject:
+	case dialect.Object:
 		st.breaks = breaksRun
 	}
 	return nil
 }
 
 // keepNote remembers where the current line is.
-func (s *scanner) keepNote(kind note, length int) {
+func (s *scanner) keepNote(kind dialect.Note, length int) {
 	at := uint32(s.offset())
 	s.cur.notes = append(s.cur.notes, labelNote{at, at + uint32(length), kind})
 }

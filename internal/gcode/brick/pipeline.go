@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
 // pipeline connects scanner, workers and assembler. They hand on layers in batches, because to wake a goroutine takes as
@@ -13,7 +15,7 @@ import (
 //	        └→ order ───────────┴─→ assembler
 type pipeline struct {
 	opt    *Options
-	cfg    *config
+	cfg    *dialect.Settings
 	scan   *scanner
 	batch  *batch // being filled
 	work   chan *batch
@@ -37,7 +39,7 @@ type batch struct {
 
 var errQuit = errors.New("assembler gave up")
 
-func newPipeline(opt *Options, cfg *config) *pipeline {
+func newPipeline(opt *Options, cfg *dialect.Settings) *pipeline {
 	return &pipeline{
 		opt: opt, cfg: cfg, quit: make(chan struct{}),
 		work: make(chan *batch, opt.Workers), order: make(chan *batch, opt.Workers), idle: make(chan *batch, opt.Workers),

@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 
 	"bricklayers.dev/bricklayers/internal/gcode/check"
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 	"bricklayers.dev/bricklayers/test/prints"
 )
@@ -296,10 +297,13 @@ func (c *chunkReader) Read(p []byte) (int, error) {
 
 func TestR29AbsurdExtrusionIsRefused(t *testing.T) {
 	s := brickPrint(t, "prusa", nil, nil)
-	for _, line := range []string{"G1 E1e21", "G1 E1000000000000000000000 F300", "G1 X1 E90000", "G1 Enan"} {
+	for line, want := range map[string]Reason{
+		"G1 E1e21": BadNumber, "G1 E1000000000000000000000 F300": BadNumber, "G1 X1 E90000": CoordRange, "G1 Enan": BadNumber,
+		"G1 X1 E" + strings.Repeat("0", 256): BadNumber,
+	} {
 		_, err := Transform(strings.NewReader(string(s.in)+line+"\n"), io.Discard, s.opt)
 		var refused *InputError
-		if !errors.As(err, &refused) || refused.Label != BadNumber || refused.Line != bytes.Count(s.in, []byte("\n"))+1 {
+		if !errors.As(err, &refused) || refused.Label != want || refused.Line != bytes.Count(s.in, []byte("\n"))+1 {
 			t.Errorf("%q: %v", line, err)
 		}
 	}
@@ -346,7 +350,7 @@ func TestLayerTooBigPassesThrough(t *testing.T) {
 }
 
 func TestAutoMultiplier(t *testing.T) {
-	c := &config{innerWidth: 450 * micron}
+	c := &dialect.Settings{InnerWidth: 450 * micron}
 	for _, tt := range []struct{ height, want float64 }{{0.2, 1.025}, {0.1, 1.0119}, {0, 1}, {0.45, 1.0648}} {
 		if got := autoMultiplier(tt.height, c); fmt.Sprintf("%.3f", got) != fmt.Sprintf("%.3f", tt.want) {
 			t.Errorf("height %v: %.4f, want %v", tt.height, got, tt.want)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"sort"
 
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 )
 
@@ -284,8 +285,8 @@ func (e *emitter) leave(m *move, write func()) {
 // say notes which labels were written with the text between a and b.
 func (e *emitter) say(a, b uint32) {
 	for i := e.noteBefore(b); i >= 0 && e.l.notes[i].off >= a; i-- {
-		if n := &e.l.notes[i]; n.kind != noteSetting && e.said[n.kind-noteRegion] < i {
-			e.said[n.kind-noteRegion] = i
+		if n := &e.l.notes[i]; n.kind != noteSetting && e.said[n.kind-dialect.Feature] < i {
+			e.said[n.kind-dialect.Feature] = i
 		}
 	}
 }
@@ -300,7 +301,7 @@ func (e *emitter) label(off uint32) {
 	var found [3]bool
 	for i := e.noteBefore(off); i >= 0 && !(found[0] && found[1] && found[2]); i-- {
 		n := &e.l.notes[i]
-		k := n.kind - noteRegion
+		k := n.kind - dialect.Feature
 		if n.kind == noteSetting || found[k] {
 			continue
 		}

@@ -18,6 +18,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
 // defaultTravelRetract is how far slicers let the nozzle travel without retracting, if the file does not say.
@@ -69,9 +71,9 @@ type mover struct {
 	travel     float64
 }
 
-func newMover(opt *Options, cfg *config) mover {
+func newMover(opt *Options, cfg *dialect.Settings) mover {
 	return mover{
-		reorders: opt.Order == OrderContour, travelRetract: float64(cmp.Or(cfg.travelRetract, defaultTravelRetract)),
+		reorders: opt.Order == OrderContour, travelRetract: float64(cmp.Or(cfg.TravelRetract, defaultTravelRetract)),
 	}
 }
 

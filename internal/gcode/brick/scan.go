@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 )
 
@@ -71,7 +72,7 @@ type state struct {
 	relative      bool // G91
 	absE          bool // M82
 	turned        bool // G18, G19
-	region        region
+	region        dialect.Region
 	breaks        flags // breaksRun, until the next bead
 	commands      flags // afterCommand and afterRetract, until the next move
 	height, width int64
@@ -80,7 +81,7 @@ type state struct {
 // facts are what the whole input is judged by.
 type facts struct {
 	moves, beads       int
-	filament           [regionCount]int64 // in beads
+	filament           [dialect.RegionCount]int64 // in beads
 	layerMarks         int
 	dialect            string
 	wallLabels         int
@@ -193,7 +194,7 @@ func (s *scanner) fault(reason Reason, format string, args ...any) error {
 }
 
 func (s *scanner) stamp(line []byte) error {
-	if by := stampedBy(s.l.CommentText(line)); by != "" {
+	if by := dialect.StampedBy(s.l.CommentText(line)); by != "" {
 		return s.fault(AlreadyProcessed, "already processed by %s: use the file the slicer wrote, or --force", by)
 	}
 	return nil
@@ -274,8 +275,11 @@ func (s *scanner) extrude(m *move, line []byte) error {
 		delta -= st.e
 		m.flags |= absoluteE
 	}
-	if delta > maxEJump || delta < -maxEJump || l.EAt.End-l.EAt.Start > 255 {
-		return s.fault(BadNumber, "pushes or pulls more than %d mm of filament at once: %.60q", maxEJump/mm, line)
+	if l.EAt.End-l.EAt.Start > 255 {
+		return s.fault(BadNumber, "a number of more than 255 digits")
+	}
+	if delta > maxEJump || delta < -maxEJump {
+		return s.fault(CoordRange, "pushes or pulls more than %d mm of filament at once: %.60q", maxEJump/mm, line)
 	}
 	st.e += delta
 	m.flags |= hasE
@@ -297,9 +301,9 @@ func (s *scanner) bead(m *move) error {
 		switch {
 		case m.is(hasZ):
 			s.cutBeads = true
-		case m.region.wall() && !s.cutRaft && s.cur.walls && near(s.cur.floor, st.z):
+		case m.region.Wall() && !s.cutRaft && s.cur.walls && near(s.cur.floor, st.z):
 			s.cutAt = -1 // the same layer, announced again
-		case m.region.wall():
+		case m.region.Wall():
 			if err := s.cut(); err != nil {
 				return err
 			}
@@ -309,20 +313,20 @@ func (s *scanner) bead(m *move) error {
 	}
 	l := s.cur
 	l.beads++
-	if m.region == regionExternal {
+	if m.region == dialect.External {
 		s.facts.external++
 		if m.is(hasZ) {
 			s.facts.climbing++
 		}
 	}
-	if !m.region.wall() || l.raft || m.is(hasZ) { // a bead that moves in Z, as in a scarf seam, is at no plane
+	if !m.region.Wall() || l.raft || m.is(hasZ) { // a bead that moves in Z, as in a scarf seam, is at no plane
 		return nil
 	}
 	if !l.walls {
 		l.walls, l.floor = true, st.z
 	}
 	l.floor = min(l.floor, st.z)
-	if m.region != regionOverhang && l.declared == 0 {
+	if m.region != dialect.Overhang && l.declared == 0 {
 		l.declared = int32(min(st.height, maxCoord))
 	}
 	l.width = max(l.width, int32(min(st.width, maxCoord)))
@@ -342,7 +346,7 @@ func (s *scanner) note(m *move, length int) {
 	}
 	if st.relative {
 		m.flags |= relative
-		s.facts.relative = s.facts.relative || m.flags&isBead != 0 && m.region.wall()
+		s.facts.relative = s.facts.relative || m.flags&isBead != 0 && m.region.Wall()
 	}
 	if st.turned {
 		m.flags |= turned
@@ -368,6 +372,10 @@ func (s *scanner) setPosition(line []byte) error {
 		m.flags |= setsE
 		m.arc = int32(len(s.cur.arcs))
 		s.cur.arcs = append(s.cur.arcs, arc{i: l.E})
+	}
+	if l.Has == 0 { // some firmware takes it for a zero on all axes, some for nothing
+		st.knowX, st.knowY, st.knowZ = false, false, false
+		m.flags |= setsXYZ
 	}
 	if l.Has&lex.HasX != 0 {
 		st.knowX = false

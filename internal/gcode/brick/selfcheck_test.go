@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
 // damage is a defect put into the output of a layer before it is checked.
@@ -43,7 +45,7 @@ func checkDamaged(t *testing.T, in []byte, order Order, damage func(string) stri
 	t.Helper()
 	opt := DefaultOptions()
 	opt.Order = order
-	cfg := readConfig(in)
+	cfg := dialect.ReadSettings(in)
 	e := &emitter{climb: newClimb(&opt), stats: &Stats{}, mover: newMover(&opt, &cfg)}
 	check := &selfCheck{climb: e.climb}
 	b := &columnBuilder{opt: &opt, cfg: &cfg, climb: e.climb, stats: e.stats, free: func(*layer) {}}

@@ -1,7 +1,6 @@
 package brick
 
 import (
-	"bytes"
 	"fmt"
 
 	"bricklayers.dev/bricklayers/internal/version"
@@ -20,57 +19,28 @@ const (
 	StampHeader = "; bricklayers.dev/brick "
 )
 
-// foreignStamps are the comments other tools of this kind leave, and who leaves them.
-var foreignStamps = []struct{ text, by string }{
-	{"bricklayers.dev/brick ", "brick"},
-	{"brick up", "brick"},
-	{"brick down", "brick"},
-	{"bricklayers brick ", "bricklayers (Rust)"},
-	{"== BrickLayers Post-Processed", "BrickLayers (GeekDetour)"},
-	{"BRICK:", "BrickLayers (GeekDetour)"},
-	{"Shifted Z for block #", "Bricklayers (TengerTechnologies)"},
-	{"Reset Z for block #", "Bricklayers (TengerTechnologies)"},
-	{"Adjusted E for", "Bricklayers (TengerTechnologies)"},
-}
-
-// stampedBy returns the tool whose stamp the comment (without its first ';') is, or "".
-func stampedBy(comment []byte) string {
-	for {
-		for len(comment) > 0 && (comment[0] == ';' || comment[0] == ' ' || comment[0] == '\t') {
-			comment = comment[1:]
-		}
-		if len(comment) < len("BRICK:") {
-			return ""
-		}
-		switch comment[0] {
-		case 'b', 'B', '=', 'S', 'R', 'A':
-			for i := range foreignStamps {
-				if bytes.HasPrefix(comment, []byte(foreignStamps[i].text)) {
-					return foreignStamps[i].by
-				}
-			}
-		}
-		i := bytes.IndexByte(comment, ';')
-		if i < 0 {
-			return ""
-		}
-		comment = comment[i:]
-	}
-}
-
-// header returns the line that tells what was done to the file, ending in eol.
+// header returns the line that tells what was done to the file, ending in eol. Options that were left at their default
+// are not named: the version says what that is, and a line much longer than the slicer's own may not fit into a
+// printer's buffer.
 func header(opt *Options, eol []byte) []byte {
-	multiplier := "auto"
-	if opt.Multiplier != 0 {
-		multiplier = fmt.Sprint(opt.Multiplier)
+	usual := DefaultOptions()
+	text := StampHeader + version.Version
+	say := func(name string, value any, isUsual bool) {
+		if !isUsual {
+			text += fmt.Sprintf(" %s=%v", name, value)
+		}
 	}
-	text := fmt.Sprintf("%s%s order=%s multiplier=%s start-layer=%d ramp=%d max-raise=%v include-lone=%v", StampHeader,
-		version.Version, opt.Order, multiplier, opt.StartLayer, opt.Ramp, opt.MaxRaise, opt.IncludeLone)
-	if len(opt.Ignore) > 0 {
-		text += " ignore-layers=" + opt.Ignore.String()
+	say("order", opt.Order, opt.Order == usual.Order)
+	if opt.Multiplier == 0 {
+		say("multiplier", "auto", false)
+	} else {
+		say("multiplier", opt.Multiplier, opt.Multiplier == usual.Multiplier)
 	}
-	if opt.InputSHA256 != "" {
-		text += " input-sha256=" + opt.InputSHA256
-	}
+	say("start-layer", opt.StartLayer, opt.StartLayer == usual.StartLayer)
+	say("ramp", opt.Ramp, opt.Ramp == usual.Ramp)
+	say("max-raise", opt.MaxRaise, opt.MaxRaise == usual.MaxRaise)
+	say("include-lone", opt.IncludeLone, opt.IncludeLone == usual.IncludeLone)
+	say("ignore-layers", opt.Ignore, len(opt.Ignore) == 0)
+	say("input-sha256", opt.InputSHA256, opt.InputSHA256 == "")
 	return append([]byte(text), eol...)
 }

@@ -1,6 +1,10 @@
 package brick
 
-import "cmp"
+import (
+	"cmp"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
+)
 
 // Stats is what was found in a file and done to it. Lengths are millimetres.
 type Stats struct {
@@ -25,8 +29,8 @@ type Stats struct {
 	Multiplier  float64            `json:"multiplier"` // the last one, with auto
 
 	held [holdCount]int
-	in   [regionCount]int64
-	out  [regionCount]int64
+	in   [dialect.RegionCount]int64
+	out  [dialect.RegionCount]int64
 }
 
 // Add adds the figures of another print.
@@ -99,8 +103,8 @@ func (s *Stats) finish() {
 	s.Capped = s.held[holdCapped]
 	for r := range s.in {
 		if s.in[r] != 0 || s.out[r] != 0 {
-			s.FilamentIn[regionNames[r]] = float64(s.in[r]) / mm
-			s.FilamentOut[regionNames[r]] = float64(s.out[r]) / mm
+			s.FilamentIn[dialect.Region(r).String()] = float64(s.in[r]) / mm
+			s.FilamentOut[dialect.Region(r).String()] = float64(s.out[r]) / mm
 		}
 	}
 }

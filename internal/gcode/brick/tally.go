@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"hash/maphash"
 
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 )
 
@@ -15,7 +16,7 @@ import (
 type tally struct {
 	x, y, z, e     int64
 	absE, relative bool
-	region         region
+	region         dialect.Region
 
 	beads    int
 	paths    uint64 // sum over all beads: where they are
@@ -43,11 +44,11 @@ func (t *tally) read(text []byte) {
 		switch l := &t.line; l.Kind {
 		case lex.Blank:
 		case lex.Marker:
-			switch kind, value := readNote(l.CommentText(line)); kind {
-			case noteLayer:
-				t.region = regionUnknown
-			case noteRegion:
-				t.region = region(value)
+			switch kind, value := dialect.Read(l.CommentText(line)); kind {
+			case dialect.Layer:
+				t.region = dialect.Unknown
+			case dialect.Feature:
+				t.region = dialect.Region(value)
 			}
 		case lex.Move:
 			t.move()
@@ -108,7 +109,7 @@ func (t *tally) move() {
 	t.beads++
 	path := maphash.Comparable(t.seed, [7]int64{x, y, t.x, t.y, l.I, l.J, int64(l.Number)})
 	t.paths += path
-	if t.region == regionInternal || t.region == regionOverhang {
+	if t.region == dialect.Internal || t.region == dialect.Overhang {
 		t.inner += pushed
 		t.heights[z] = true
 		return

@@ -2,16 +2,15 @@ package validate
 
 import (
 	"bytes"
-	"regexp"
 
-	"bricklayers.dev/bricklayers/internal/gcode/lex"
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
 // comments is what slicers say in lines that hold only a comment.
 type comments struct {
 	slicer     string // name and version
-	settings   settings
-	region     region
+	settings   dialect.Settings
+	region     dialect.Region
 	layerMarks int64
 	wallLabels int64
 	innerBeads int64 // beads of walls behind the visible one
@@ -30,19 +29,9 @@ type comments struct {
 	searched    int  // lines searched for the slicer's name
 }
 
-// region is what a bead is part of, as far as it matters here.
-type region uint8
-
-const (
-	regionOther region = iota
-	regionOuter
-	regionInner
-	regionOverhang
-)
-
 // forget drops what lines that were skipped may have changed.
 func (c *comments) forget() {
-	c.region = regionOther
+	c.region = dialect.Unknown
 	c.knowFloor, c.knowBelow = false, false
 	for name := range c.open {
 		if name != executable { // the only one that is open for long
@@ -53,82 +42,31 @@ func (c *comments) forget() {
 
 // read takes in a comment without its ';' and the blanks around it.
 func (c *comments) read(text []byte) {
-	var buf [80]byte
-	lower := append(buf[:0], text[:min(len(text), len(buf))]...)
-	for i, b := range lower {
-		if b-'A' < 26 {
-			lower[i] = b | 0x20
-		}
-	}
-	if isLayerMark(lower) {
+	switch kind, value := dialect.Read(text); kind {
+	case dialect.Layer:
 		c.layerMark()
-	} else if r, ok := regionLabel(lower); ok {
-		c.region = r
-		if r != regionOther {
+	case dialect.Feature:
+		c.region = dialect.Region(value)
+		if c.region.Wall() {
 			c.wallLabels++
 		}
-	} else if bytes.HasPrefix(lower, []byte("width:")) || bytes.HasPrefix(lower, []byte("line_width:")) {
+	case dialect.Width:
 		c.sawWidth = true
-	} else if !c.block(lower) {
-		c.setting(text)
+	case dialect.Nothing:
+		var buf [80]byte
+		if !c.block(dialect.Lower(buf[:0], text)) {
+			c.setting(text)
+		}
 	}
 	if c.slicer == "" && c.searched < 100 {
 		c.searched++
-		if m := generator.FindSubmatch(text[:min(len(text), 200)]); m != nil {
-			c.slicer = string(m[1])
-		}
+		c.slicer = dialect.Slicer(text)
 	}
-}
-
-var generator = regexp.MustCompile(`(?i)(?:^|\b(?:by|with|in) )((?:PrusaSlicer|SuperSlicer|OrcaSlicer|BambuStudio|` +
-	`Cura_SteamEngine|ideaMaker|KISSlicer|Slic3r|Simplify3D|MatterSlice|Kiri:Moto|IceSL)` +
-	`(?:[ -]v?[0-9][0-9A-Za-z.+-]*)?)(?:$|[ ,;(])`)
-
-// isLayerMark tells whether a comment announces a layer: PrusaSlicer and its forks, BambuStudio, Cura and ideaMaker,
-// KISSlicer.
-func isLayerMark(lower []byte) bool {
-	return string(lower) == "layer_change" || string(lower) == "change_layer" ||
-		bytes.HasPrefix(lower, []byte("layer:")) || bytes.HasPrefix(lower, []byte("begin_layer_object"))
-}
-
-// regionLabel reads what a comment calls the beads that follow. The words are looked for in this order, because an
-// "overhang perimeter" is no perimeter.
-func regionLabel(lower []byte) (r region, ok bool) {
-	label, found := bytes.CutPrefix(lower, []byte("type:"))
-	if !found {
-		label, found = bytes.CutPrefix(lower, []byte("feature:"))
-	}
-	switch {
-	case bytes.HasPrefix(lower, []byte("'perimeter path'")): // KISSlicer
-		return regionOuter, true
-	case bytes.HasPrefix(lower, []byte("'loop path'")):
-		return regionInner, true
-	case bytes.HasPrefix(lower, []byte("'")) && bytes.Contains(lower, []byte(" path'")):
-		return regionOther, true
-	case !found:
-		return regionOther, false
-	}
-	for _, w := range [...]struct {
-		word   string
-		region region
-	}{
-		{"overhang", regionOverhang},
-		{"external perimeter", regionOuter}, {"outer wall", regionOuter}, {"wall-outer", regionOuter},
-		{"inner wall", regionInner}, {"wall-inner", regionInner}, {"internal perimeter", regionInner},
-	} {
-		if bytes.Contains(label, []byte(w.word)) {
-			return w.region, true
-		}
-	}
-	if bytes.HasSuffix(label, []byte("perimeter")) {
-		return regionInner, true
-	}
-	return regionOther, true
 }
 
 func (c *comments) layerMark() {
 	c.layerMarks++
-	c.region = regionOther
+	c.region = dialect.Unknown
 	if !c.knowFloor {
 		return
 	}
@@ -145,12 +83,12 @@ func (c *comments) layerMark() {
 func (c *comments) bead(z int64, known, climbs bool) {
 	c.settingsNow = 0
 	switch {
-	case c.region == regionInner:
+	case c.region == dialect.Internal:
 		c.innerBeads++
-	case c.region == regionOuter && climbs:
+	case c.region == dialect.External && climbs:
 		c.climbing++
 		fallthrough
-	case c.region == regionOuter:
+	case c.region == dialect.External:
 		c.outerBeads++
 	}
 	if !known {
@@ -199,37 +137,11 @@ func (c *comments) block(lower []byte) bool {
 	return true
 }
 
-// settings are those that the verdict needs; 0 where the file does not state one.
-type settings struct {
-	nozzle, width int64
-	walls         int64
-	spiral        bool
-}
-
 func (c *comments) setting(text []byte) {
 	key, value, ok := bytes.Cut(text, []byte("="))
 	if !ok {
 		return
 	}
 	c.settingsNow++
-	c.settings.set(bytes.TrimSpace(key), bytes.TrimSpace(value))
-}
-
-// set takes in a setting of PrusaSlicer, one of its forks, OrcaSlicer or BambuStudio; of several values, which are for
-// several extruders, the first.
-func (s *settings) set(key, value []byte) {
-	n, _, ok := lex.ParseDecimal(value)
-	if !ok {
-		return
-	}
-	switch string(key) {
-	case "nozzle_diameter":
-		s.nozzle = n
-	case "perimeter_extrusion_width", "perimeters extrusion width", "inner_wall_line_width":
-		s.width = n
-	case "perimeters", "wall_loops":
-		s.walls = n / lex.Unit
-	case "spiral_vase", "spiral_mode":
-		s.spiral = s.spiral || n == lex.Unit
-	}
+	c.settings.Set(bytes.TrimSpace(key), bytes.TrimSpace(value))
 }

@@ -74,7 +74,7 @@ func checkBinary(opts Options, file io.Reader, r *Result) error {
 		if kv.Block == bgcode.FileMetadata && kv.Key == "Producer" {
 			t.slicer = kv.Value
 		}
-		t.settings.set([]byte(kv.Key), []byte(kv.Value))
+		t.settings.Set([]byte(kv.Key), []byte(kv.Value))
 	}
 	if _, err := io.Copy(t, reader); err != nil {
 		return err

@@ -1,11 +1,14 @@
 package validate
 
-import "strings"
+import (
+	"strings"
+
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
+)
 
 const (
-	minHeight     = mm / 50 // of a layer
-	maxHeight     = 12 * mm / 10
-	defaultNozzle = 4 * mm / 10
+	minHeight = mm / 50 // of a layer
+	maxHeight = 12 * mm / 10
 )
 
 // reject returns why the text has to be refused, or nil. That it is no print comes before what is wrong with it.
@@ -80,9 +83,9 @@ func (m *machine) noop() (reason, detail string) {
 		return NoopUnknownDialect, "no comments say which moves are walls: switch on labelled or verbose G-code in " + slicer
 	case m.layerMarks == 0:
 		return NoopNoLayers, "no comments announce layers: switch on the layer change comments of " + slicer
-	case m.settings.spiral || m.innerBeads == 0 && m.climbing*2 > m.outerBeads:
+	case m.settings.Spiral || m.innerBeads == 0 && m.climbing*2 > m.outerBeads:
 		return NoopSpiralVase, "it is a spiral vase, whose only wall has nothing to interlock with"
-	case m.innerBeads == 0 && m.settings.walls == 1:
+	case m.innerBeads == 0 && m.settings.Walls == 1:
 		return NoopSingleWall, "it was sliced with one wall: slice it with two or more"
 	case m.innerBeads == 0:
 		return NoopNoInnerWalls, "it has no walls behind the visible one: slice it with two walls or more"
@@ -91,11 +94,11 @@ func (m *machine) noop() (reason, detail string) {
 }
 
 func (m *machine) warnOfSizes() {
-	nozzle := m.settings.nozzle
+	nozzle := m.settings.Nozzle
 	if nozzle <= 0 {
-		nozzle = defaultNozzle
+		nozzle = dialect.DefaultNozzle
 	}
-	if m.settings.nozzle <= 0 || m.settings.width <= 0 && !m.sawWidth {
+	if m.settings.Nozzle <= 0 || m.settings.InnerWidth == 0 && !m.sawWidth {
 		m.warn(WarnDefaultWidth)
 	}
 	if m.most > min(maxHeight, nozzle*9/10) || m.least != 0 && m.least < minHeight {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 	"bricklayers.dev/bricklayers/internal/gcode/lex"
 )
 
@@ -67,7 +68,7 @@ func (m *machine) read(line []byte) error {
 		m.comments.read(l.CommentText(line))
 	}
 	if l.Comment < l.Body {
-		if by := stampedBy(l.CommentText(line)); by != "" && !m.force {
+		if by := dialect.StampedBy(l.CommentText(line)); by != "" && !m.force {
 			return reject(ReasonAlreadyProcessed, "%s: already processed by %s: upload the file the slicer wrote",
 				m.at(), by)
 		} else if by != "" {
@@ -132,7 +133,7 @@ func (m *machine) bead() {
 	m.beads++
 	m.ended = false
 	m.comments.bead(m.z, m.knowZ, m.parsed.Has&lex.HasZ != 0)
-	if m.relative && m.region != regionOther {
+	if m.relative && m.region.Wall() {
 		m.warn(WarnRelativeXYZ)
 	}
 }
