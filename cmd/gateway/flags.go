@@ -4,7 +4,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -32,6 +34,7 @@ func parseFlags(args []string) (*options, error) {
 	o.bindAddresses(flags)
 	o.bindFiles(flags)
 	o.bindAccess(flags)
+	o.bindLimits(flags)
 	o.bindCleanup(flags)
 	o.log.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
@@ -84,6 +87,22 @@ func (o *options) bindAccess(flags *flag.FlagSet) {
 		"without --auth serve GET /api/v1/jobs to everybody, who may then read every job that is listed")
 }
 
+// bindLimits adds the flags that say how much one may do and keep.
+func (o *options) bindLimits(flags *flag.FlagSet) {
+	flags.Float64Var(&o.gateway.Rate, "client-rate", 0,
+		"requests that a client may send per second in the long run; 0 for no limit. A client is a user, or without "+
+			"--auth an address; each replica counts for itself")
+	flags.IntVar(&o.gateway.Burst, "client-burst", 100, "requests that it may send at once after a pause")
+	flags.IntVar(&o.gateway.Concurrency, "client-concurrency", 0,
+		"requests of a client at the same time, streams of events and uploads included; 0 for no limit")
+	flags.Var((*prefixes)(&o.gateway.TrustedProxies), "trusted-proxies",
+		"ranges, such as 10.0.0.0/8,fd00::/8, whose X-Forwarded-For is believed")
+	flags.IntVar(&o.gateway.Jobs, "quota-jobs", 0,
+		"uploads are refused in a namespace that has so many ProcessingJobs; 0 for no limit")
+	flags.Var((*size)(&o.gateway.Bytes), "quota-bytes",
+		"uploads are refused in a namespace whose uploads and results take more than this; 0 for no limit")
+}
+
 func (o *options) bindCleanup(flags *flag.FlagSet) {
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several gateways sweep the bucket")
 	flags.StringVar(&o.leaseNamespace, "lease-namespace", defaultNamespace(), "namespace of the lease for that")
@@ -101,6 +120,10 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("--auth is %q; it must be %s or %s", o.auth, authNone, authKubernetes)
 	case o.gateway.AllNamespaces && o.auth == authNone:
 		return errors.New("--all-namespaces needs --auth=kubernetes: without it, everybody could use every namespace")
+	case o.gateway.Rate < 0 || o.gateway.Burst < 1 || o.gateway.Concurrency < 0:
+		return errors.New("--client-rate and --client-concurrency must not be less than 0, --client-burst not less than 1")
+	case o.gateway.Jobs < 0 || o.gateway.Bytes < 0:
+		return errors.New("--quota-jobs and --quota-bytes must not be less than 0")
 	case o.gateway.MaxUploadSize <= 0 || o.gateway.MaxOutputSize <= 0:
 		return errors.New("--max-upload-size and --max-output-size must be more than 0")
 	case o.gateway.UploadTimeout <= 0 || o.gateway.ResumableLifetime <= 0 || o.cleanup.Interval <= 0:
@@ -139,4 +162,26 @@ func (s *size) String() string {
 		return ""
 	}
 	return resource.NewQuantity(int64(*s), resource.BinarySI).String()
+}
+
+// prefixes is a flag such as 10.0.0.0/8,fd00::/8.
+type prefixes []netip.Prefix
+
+func (p *prefixes) Set(text string) error {
+	*p = nil
+	for part := range strings.SplitSeq(text, ",") {
+		prefix, err := netip.ParsePrefix(strings.TrimSpace(part))
+		if err != nil {
+			return fmt.Errorf("%q is no range such as 10.0.0.0/8: %w", part, err)
+		}
+		*p = append(*p, prefix.Masked())
+	}
+	return nil
+}
+
+func (p *prefixes) String() string {
+	if p == nil {
+		return ""
+	}
+	return strings.Trim(fmt.Sprint([]netip.Prefix(*p)), "[]")
 }

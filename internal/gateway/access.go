@@ -52,6 +52,15 @@ func (g *Gateway) allowedOn(resource, verb string, next handler) handler {
 		if err != nil {
 			return err
 		}
+		who := found.user
+		if g.reviews == nil {
+			who = g.clients.address(r)
+		}
+		leave, err := g.clients.enter(w.Header(), who)
+		if err != nil {
+			return err
+		}
+		defer leave()
 		return next(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, found)))
 	}
 }
@@ -68,6 +77,13 @@ func (g *Gateway) findCaller(w http.ResponseWriter, r *http.Request, resource, v
 		return c, g.serves(c.namespace)
 	}
 	token := bearerToken(r)
+	if !g.reviews.knows(token) { // a question to the Kubernetes API, which anybody could have asked
+		leave, err := g.clients.enter(w.Header(), g.clients.address(r))
+		if err != nil {
+			return c, err
+		}
+		defer leave()
+	}
 	user, err := g.reviews.authenticate(r.Context(), token)
 	if err != nil {
 		if asProblem(err).Status == http.StatusUnauthorized {

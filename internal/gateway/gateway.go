@@ -29,7 +29,9 @@ type Options struct {
 	// AllNamespaces lets a request name any namespace. It needs Authenticate.
 	AllNamespaces bool
 	// Authenticate asks who sends a request, and RBAC whether they may. Else everybody may everything.
-	Authenticate     bool
+	Authenticate bool
+	ClientLimits
+	Quota
 	DefaultProcessor string // of an upload that names none
 	MaxUploadSize    int64  // bytes
 	MaxOutputSize    int64  // bytes, of one output file
@@ -59,6 +61,8 @@ type Gateway struct {
 	reviews *reviews // nil where nobody is asked who they are
 	index   *index   // nil where nothing needs it
 	tus     http.Handler
+	clients *clients // nil where nothing is limited
+	quotas  *quotas  // nil where nothing is bounded
 
 	heartbeat time.Duration // of streams
 	draining  chan struct{} // closed when the process is told to stop
@@ -86,6 +90,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		pods:    newPodIdentities(live),
 		ready:   &readiness{synced: synced, probe: store.Probe},
 		changes: newChanges(),
+		clients: newClients(o.ClientLimits),
 
 		heartbeat: heartbeat,
 		draining:  make(chan struct{}),
@@ -93,9 +98,10 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 	if o.Authenticate {
 		g.reviews = newReviews(live)
 	}
-	if o.ListJobs || o.Authenticate {
+	if o.ListJobs || o.Authenticate || o.Quota != (Quota{}) {
 		g.index = newIndex()
 	}
+	g.quotas = newQuotas(o.Quota, g.index)
 	g.tus = g.newTus()
 	return g
 }

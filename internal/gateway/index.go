@@ -21,6 +21,7 @@ type index struct {
 type indexed struct {
 	byName map[string]*v1alpha1.ProcessingJob
 	byAge  *btree.BTreeG[*v1alpha1.ProcessingJob]
+	bytes  int64 // of all
 }
 
 // newestFirst is total: names are unique in a namespace. Creation times have seconds.
@@ -46,6 +47,18 @@ func (x *index) put(job *v1alpha1.ProcessingJob) {
 	in.drop(job.Name) // it may have been made again since, at another time
 	in.byName[job.Name] = job
 	in.byAge.ReplaceOrInsert(job)
+	in.bytes += usageOf(job).bytes
+}
+
+// usage is what a namespace has.
+func (x *index) usage(namespace string) usage {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	in := x.namespaces[namespace]
+	if in == nil {
+		return usage{}
+	}
+	return usage{jobs: len(in.byName), bytes: in.bytes}
 }
 
 func (x *index) remove(name types.NamespacedName) {
@@ -65,6 +78,7 @@ func (in *indexed) drop(name string) {
 	if old := in.byName[name]; old != nil {
 		in.byAge.Delete(old)
 		delete(in.byName, name)
+		in.bytes -= usageOf(old).bytes
 	}
 }
 

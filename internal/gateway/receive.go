@@ -55,6 +55,9 @@ func (u *upload) pass(body io.Reader, sink io.Writer) error {
 		if limit := u.gateway.sizeLimit(u.processor); u.size > limit {
 			return tooLarge(limit)
 		}
+		if err := u.claim.grow(int64(n)); err != nil {
+			return err
+		}
 		hash.Write(chunk[:n])
 		if err := u.inspect(chunk[:n]); err != nil {
 			return err

@@ -61,6 +61,15 @@ func newReviews(live client.Client) *reviews {
 	}
 }
 
+// knows tells whether authenticate answers without asking.
+func (v *reviews) knows(token string) bool {
+	if token == "" {
+		return true
+	}
+	_, ok := v.users.Get(tokenHash(sha256.Sum256([]byte(token))))
+	return ok
+}
+
 // authenticate returns whose token it is.
 func (v *reviews) authenticate(ctx context.Context, token string) (*authenticationv1.UserInfo, error) {
 	if token == "" {

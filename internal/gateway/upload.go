@@ -70,6 +70,7 @@ type upload struct {
 	jobID     string                  // the job's name
 	existing  *v1alpha1.ProcessingJob // when this is a retry of an upload that made its job
 
+	claim  *claim // of the namespace's quota
 	writer *storage.Writer
 	adopt  func(key string) error // makes bytes that are stored already the file, in place of the writer
 	received
@@ -79,6 +80,12 @@ type upload struct {
 func (u *upload) run(w http.ResponseWriter, r *http.Request) (*v1alpha1.ProcessingJob, error) {
 	if err := u.identify(r.Header.Get("Idempotency-Key")); err != nil {
 		return nil, err
+	}
+	if u.existing == nil {
+		var err error
+		if u.claim, err = u.gateway.quotas.newClaim(u.namespace); err != nil {
+			return nil, err
+		}
 	}
 	body, stop := u.gateway.paced(w, r)
 	defer stop()
@@ -199,6 +206,7 @@ func (u *upload) close() {
 	if u.writer != nil {
 		u.writer.Abort()
 	}
+	u.claim.release()
 	if u.content != nil {
 		u.content.close()
 	}
