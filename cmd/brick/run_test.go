@@ -134,6 +134,8 @@ func TestFileThatNeedsNothing(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	const print = "G1 Z.2\nG1 X1 Y1\nG1 X2 E.1\nG1 X3 E.2\nG1 X4 E.3\nG1 X5 E.4\nG1 X6 E.5\nG1 X7 E.6\nG1 X8 E.7\nG1 X9 E.8\n" +
+		"G1 X10 E.9\nG1 X11 E1\n"
 	for _, tt := range []struct {
 		name, content, reason string
 		code                  int
@@ -146,10 +148,16 @@ func TestRefusals(t *testing.T) {
 
 		{"torn zip", "PK\x03\x04....", "zip_bad", exitInput},
 		{"torn bgcode", "GCDE\x01\x00\x00\x00", "bgcode_truncated", exitInput},
-		{"inches", "G20\n", "units_inches", exitInput},
+		{"picture", "\x89PNG\r\n", "not_gcode_picture", exitInput},
+		{"model", "solid part\n facet normal 0 0 1\n", "not_gcode_model", exitInput},
+		{"inches", "G20\n" + print, "units_inches", exitInput},
+		{"checksums", print + "N1 G1 X5*33\n", "line_checksums", exitInput},
+		{"bad number", print + "G1 X5 Y\n", "bad_number", exitInput},
+		{"mill in inches", "G20\n" + strings.Repeat("G1 X1 Y1\nG1 X2\n", 100), "no_extrusion", exitInput},
+		{"noise", "G1 X?\nG92 Q#\n" + strings.Repeat("a~b\n", 1000), "no_motion", exitInput},
 		{"text", strings.Repeat("hello world\n", 100), "no_motion", exitInput},
 		{"mill", strings.Repeat("G1 X1 Y1\nG1 X2\n", 100), "no_extrusion", exitInput},
-		{"far", "G1 X3000\n", "coord_range", exitInput},
+		{"far", print + "G1 X3000\n", "coord_range", exitInput},
 		{"long line", ";" + strings.Repeat("x", 70_000) + "\n", "line_too_long", exitInput},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

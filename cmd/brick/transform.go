@@ -2,20 +2,19 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 
 	"bricklayers.dev/bricklayers/internal/gcode/bgcode"
-	"bricklayers.dev/bricklayers/internal/gcode/brick"
+	"bricklayers.dev/bricklayers/internal/gcode/validate"
 )
 
 // What an input can be.
 const (
-	formatText   = "gcode"
-	formatBinary = "bgcode"
-	formatZip    = "gcode.3mf"
+	formatText   = string(validate.GCode)
+	formatBinary = string(validate.BinaryGCode)
+	formatZip    = string(validate.Project)
 )
 
 // transform writes the result for a stream of text or binary G-code.
@@ -58,34 +57,10 @@ func newInput(ctx context.Context, r io.Reader, bar *progress) input {
 
 // sniff tells by its first bytes what the input is.
 func (in input) sniff() (format string, err error) {
-	head, err := in.Peek(4)
+	head, err := in.Peek(validate.MagicSize)
 	if err != nil && err != io.EOF {
 		return "", err
 	}
-	for _, k := range []struct{ magic, name string }{
-		{"%PDF", "pdf"}, {"\x7fELF", "elf"}, {"\x89PNG", "png"}, {"\x1f\x8b", "gzip"}, {"\xff\xfe", "utf16"},
-		{"\xfe\xff", "utf16"},
-	} {
-		if bytes.HasPrefix(head, []byte(k.magic)) {
-			return "", foreign(k.name)
-		}
-	}
-	switch {
-	case bytes.HasPrefix(head, []byte("GCDE")):
-		return formatBinary, nil
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
-		return formatZip, nil
-	}
-	return formatText, nil
-}
-
-func foreign(name string) error {
-	switch name {
-	case "utf16":
-		return &brick.InputError{Label: "utf16", Text: "this is UTF-16 text: save it as plain ASCII or UTF-8"}
-	case "gzip":
-		return &brick.InputError{Label: "compressed", Text: "this is a gzip file: unpack it first"}
-	}
-	return &brick.InputError{Label: brick.Reason("not_gcode_" + name),
-		Text: "this is a " + name + " file, not G-code: export the print from the slicer"}
+	kind, err := validate.Sniff(head)
+	return string(kind), err
 }

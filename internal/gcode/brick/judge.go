@@ -47,9 +47,12 @@ func (p *pipeline) judge(res *Result) error {
 		return &InputError{Label: NoMotion, Text: fmt.Sprintf("%d of %d lines are moves, too few for a print: "+
 			"upload the file the slicer exported", f.moves, p.scan.line)}
 	}
-	if f.beads < 10 {
+	if f.beads < minBeads {
 		return &InputError{Label: NoExtrusion, Text: fmt.Sprintf("%d moves push out plastic, too few for a print: "+
 			"this may be a program for a mill or a laser", f.beads)}
+	}
+	if p.scan.pending != nil {
+		return p.scan.pending
 	}
 	if st.LinesEdited == 0 {
 		res.Reason, res.Detail = p.whyNothing(st)

@@ -56,10 +56,11 @@ type scanner struct {
 	cutBeads bool // something was extruded since
 	big      bool // cur is a piece of a layer that is too big
 
-	force bool
-	st    state
-	facts facts
-	l     lex.Line
+	force   bool
+	pending *InputError // what is wrong with the input if it is a print
+	st      state
+	facts   facts
+	l       lex.Line
 }
 
 // state is what the printer knows.
@@ -183,21 +184,13 @@ func (s *scanner) read(line []byte) error {
 		err = s.stamp(line)
 	}
 	s.pos += len(line)
+	if err != nil || s.pending != nil {
+		err = s.hold(err)
+	}
 	if err == nil && s.tooBig() {
 		err = s.split()
 	}
 	return err
-}
-
-func (s *scanner) fault(reason Reason, format string, args ...any) error {
-	return &InputError{Label: reason, Line: s.line, Text: fmt.Sprintf(format, args...)}
-}
-
-func (s *scanner) stamp(line []byte) error {
-	if by := dialect.StampedBy(s.l.CommentText(line)); by != "" {
-		return s.fault(AlreadyProcessed, "already processed by %s: use the file the slicer wrote, or --force", by)
-	}
-	return nil
 }
 
 // move notes a G0–G3 and moves the head.

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// magicSize is how many of the first bytes tell a format; tar's signature ends there.
-const magicSize = 262
+// MagicSize is how many of the first bytes tell a format; tar's signature ends there.
+const MagicSize = 262
 
 // strangers are files that people upload by mistake.
 var strangers = []struct {
@@ -33,9 +33,9 @@ var strangers = []struct {
 	{"ISO-10303-21;", 0, ReasonModel, "this is a STEP model: slice it first"},
 }
 
-// sniff tells the format by the first bytes; what is nothing else may be G-code.
-func sniff(head []byte) (Format, error) {
-	head = head[:min(len(head), magicSize)]
+// Sniff tells the format by the first MagicSize bytes; what is nothing else may be G-code. The error is a *Reject.
+func Sniff(head []byte) (Format, error) {
+	head = head[:min(len(head), MagicSize)]
 	switch {
 	case bytes.HasPrefix(head, []byte("GCDE")):
 		return BinaryGCode, nil

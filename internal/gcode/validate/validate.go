@@ -131,7 +131,7 @@ func (v *Validator) write(p []byte) error {
 		_, err := v.sink.Write(p)
 		return err
 	}
-	if len(v.head)+len(p) < magicSize {
+	if len(v.head)+len(p) < MagicSize {
 		v.head = append(v.head, p...)
 		return nil
 	}
@@ -143,7 +143,7 @@ func (v *Validator) write(p []byte) error {
 
 // begin chooses by what the file begins with.
 func (v *Validator) begin(head []byte) error {
-	format, err := sniff(head)
+	format, err := Sniff(head)
 	if err != nil {
 		return err
 	}
