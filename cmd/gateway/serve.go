@@ -23,6 +23,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/cleanup"
 	"bricklayers.dev/bricklayers/internal/gateway"
+	"bricklayers.dev/bricklayers/internal/leader"
 	"bricklayers.dev/bricklayers/internal/storage"
 	"bricklayers.dev/bricklayers/internal/version"
 )
@@ -46,13 +47,12 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 	if err := watchJobs(ctx, mgr, g); err != nil {
 		return err
 	}
-	leader := &cleanup.Leader{Config: config, Sweeper: &cleanup.Sweeper{
-		Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: time.Now,
-	}}
+	sweeper := &cleanup.Sweeper{Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: time.Now}
+	one := &leader.Leader{Config: config, Work: []func(context.Context){sweeper.Run}}
 	if o.leaderElect {
-		leader.Namespace = o.leaseNamespace
+		one.Namespace = o.leaseNamespace
 	}
-	if err := mgr.Add(leader); err != nil {
+	if err := mgr.Add(one); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.gateway.Namespace)

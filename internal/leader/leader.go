@@ -1,9 +1,11 @@
-package cleanup
+// Package leader has one of several gateways do what is done once for all of them.
+package leader
 
 import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,12 +18,12 @@ import (
 
 const leaseName = "gateway.bricklayers.dev"
 
-// Leader runs the sweeper in one process of many.
+// Leader does some work in one process of many.
 //
 // It is not the election of controller-runtime's manager, which ends the process when the lease is lost: an API server
 // that is away for a moment must not end downloads.
 type Leader struct {
-	Sweeper   *Sweeper
+	Work      []func(context.Context) // each runs until its context ends
 	Config    *rest.Config
 	Namespace string // of the lease; empty runs without an election
 }
@@ -31,19 +33,27 @@ func (*Leader) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable.
 func (l *Leader) Start(ctx context.Context) error {
-	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("cleanup"))
+	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("leader"))
 	if l.Namespace == "" {
-		l.Sweeper.Run(ctx)
+		l.work(ctx)
 		return nil
 	}
 	elector, err := l.elector()
 	if err != nil {
-		return fmt.Errorf("set up the election of the cleanup service: %w", err)
+		return fmt.Errorf("set up the election among the gateways: %w", err)
 	}
 	for ctx.Err() == nil {
 		elector.Run(ctx) // returns when the lease is lost
 	}
 	return nil
+}
+
+func (l *Leader) work(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, work := range l.Work {
+		all.Go(func() { work(ctx) })
+	}
+	all.Wait()
 }
 
 func (l *Leader) elector() (*leaderelection.LeaderElector, error) {
@@ -66,7 +76,7 @@ func (l *Leader) elector() (*leaderelection.LeaderElector, error) {
 		RetryPeriod:     5 * time.Second,
 		ReleaseOnCancel: true,
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: l.Sweeper.Run,
+			OnStartedLeading: l.work,
 			OnStoppedLeading: func() {},
 		},
 	})
