@@ -52,6 +52,7 @@ func readFollowed(w http.ResponseWriter, r *http.Request) (map[string]string, er
 		return nil, fail(http.StatusBadRequest, reasonBadForm,
 			`the body must name the jobs to follow: {"jobs": {"JOB_ID": "the last event's id, or nothing"}}`).because(err)
 	}
+	haveBody(w, r)
 	return body.Jobs, nil
 }
 

@@ -42,6 +42,7 @@ func (g *Gateway) podOutput(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer writer.Abort()
 	body, stop := g.paced(w, r)
+	defer endBody(w, r)
 	defer stop()
 	file, err := copyOutput(writer, body, g.MaxOutputSize)
 	if err != nil {
@@ -92,6 +93,7 @@ func (g *Gateway) podCommit(w http.ResponseWriter, r *http.Request) error {
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCommitBytes)).Decode(commit); err != nil {
 		return fail(http.StatusBadRequest, reasonBadCommit, "the commit cannot be read: %v", err)
 	}
+	haveBody(w, r)
 	if err := g.checkCommit(r.Context(), pod, commit); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ const (
 	reasonChecksum          = "checksum_mismatch"
 	reasonMismatchedOffset  = "mismatched_offset" // tusd's word
 	reasonTooManyParts      = "upload_too_many_parts"
+	reasonSuperseded        = "upload_superseded"
 	reasonDraining          = "shutting_down"
 	reasonJobNotFound       = "job_not_found"
 	reasonNotReady          = "not_ready"

@@ -96,6 +96,7 @@ func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h han
 		}
 		route.Observe(status, (time.Since(started) - rec.waited).Seconds())
 	}()
+	expectBody(w, r)
 	err := h(rec, r)
 	if err == nil {
 		if rec.status == 0 {

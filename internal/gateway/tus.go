@@ -7,11 +7,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	tusd "github.com/tus/tusd/v2/pkg/handler"
-	"github.com/tus/tusd/v2/pkg/memorylocker"
 	"golang.org/x/exp/slog"
 )
 
@@ -29,8 +28,7 @@ func (g *Gateway) newTus() http.Handler {
 	store := tusStore{g}
 	composer.UseCore(store)
 	composer.UseTerminater(store)
-	// It only spares a client of this replica a second try; between replicas each part is created once.
-	memorylocker.New().UseIn(composer)
+	composer.UseLocker(newTusLocks())
 	tus, err := tusd.NewHandler(tusd.Config{
 		StoreComposer:   composer,
 		BasePath:        tusPath,
@@ -52,10 +50,10 @@ func (g *Gateway) handleTus(rt *router) {
 	rt.handle("POST "+tusPath+"{$}", create, 201, 400, 404, 413, 415, 422, 500, 503, 507)
 	const one = tusPath + "{upload_id}"
 	rt.handle("HEAD "+one, create, 200, 404, 410, 500, 503)
-	rt.handle("PATCH "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 460, 500, 503, 507)
+	rt.handle("PATCH "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 423, 460, 500, 503, 507)
 	rt.handle("DELETE "+one, create, 204, 404, 410, 500, 503)
 	// With X-HTTP-Method-Override, of clients that cannot send PATCH.
-	rt.handle("POST "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 460, 500, 503, 507)
+	rt.handle("POST "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 423, 460, 500, 503, 507)
 }
 
 // serveTus answers one request of the protocol.
@@ -66,9 +64,10 @@ func (g *Gateway) serveTus(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body, stop := g.paced(w, r)
+	defer endBody(w, r)
 	defer stop()
 	t := &tusRequest{
-		ResponseWriter: w, header: r.Header, namespace: r.URL.Query().Get(namespaceField), checksum: checksum, stopPace: stop,
+		ResponseWriter: w, request: r, namespace: r.URL.Query().Get(namespaceField), checksum: checksum, stopPace: stop,
 	}
 	defer t.close()
 	defer t.cutWhenDraining(g.draining)()
@@ -76,7 +75,7 @@ func (g *Gateway) serveTus(w http.ResponseWriter, r *http.Request) error {
 	r.Body = struct {
 		io.Reader
 		io.Closer
-	}{&cutReader{body, &t.cut}, r.Body}
+	}{&cutReader{body, t}, r.Body}
 	g.tus.ServeHTTP(t, r)
 	return t.err(r.Context())
 }
@@ -86,12 +85,16 @@ type tusRequestKey struct{}
 // tusRequest is what the store needs to know of a request, and the answer to it on its way through tusd.
 type tusRequest struct {
 	http.ResponseWriter
-	header    http.Header // of the request
-	namespace string      // that its address names
-	checksum  *checksum   // that the body must have, or nil
+	request   *http.Request
+	namespace string    // that its address names
+	checksum  *checksum // that the body must have, or nil
 	stopPace  func()
-	cut       atomic.Bool // the body ends here, whatever comes
-	checked   *upload     // a file that passes in one request
+	mu        sync.Mutex
+	cut       bool    // the body ends here, whatever comes
+	drained   bool    // because the process is told to stop
+	reading   bool    // the body
+	short     bool    // the body has ended because it was cut
+	checked   *upload // a file that passes in one request
 
 	problem error           // what the store has to say
 	refused int             // status of an error of tusd's own
@@ -108,12 +111,19 @@ func (t *tusRequest) fail(err error) error {
 
 // err is the answer that is still to be written, because it is an error.
 func (t *tusRequest) err(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	switch {
 	case t.problem != nil:
 		return t.problem
-	case t.cut.Load() && t.refused != 0:
+	case t.short && t.drained:
+		t.Header().Set("Connection", "close") // or the answer would wait for more of the body
 		return fail(http.StatusServiceUnavailable, reasonDraining,
 			"this replica shuts down; what came of the file is kept, go on with it").after(time.Second)
+	case t.short: // clients try again after 423, but not after tusd's 400
+		t.Header().Set("Connection", "close")
+		return fail(http.StatusLocked, reasonSuperseded,
+			"a later request for the same upload came; ask how far the upload is")
 	case t.refused != 0:
 		// As in "ERR_MISMATCHED_OFFSET: mismatched offset".
 		code, detail, _ := strings.Cut(strings.TrimSpace(t.text.String()), ": ")
@@ -146,6 +156,7 @@ func (t *tusRequest) WriteHeader(status int) {
 		header.Set("Tus-Extension", extensions+",expiration,checksum")
 		header.Set("Tus-Checksum-Algorithm", strings.Join(checksumAlgorithms(), ","))
 	}
+	endBody(t.ResponseWriter, t.request)
 	t.ResponseWriter.WriteHeader(status)
 }
 
@@ -168,28 +179,47 @@ func (t *tusRequest) Write(p []byte) (int, error) {
 // Unwrap is for http.ResponseController.
 func (t *tusRequest) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-// SetReadDeadline lets tusd interrupt a request for one that came later. Otherwise the deadline is the paced body's:
-// tusd would be content with a byte a minute.
-func (t *tusRequest) SetReadDeadline(deadline time.Time) error {
-	if time.Until(deadline) > time.Second {
-		return nil
-	}
-	t.cut.Store(true)
-	return http.NewResponseController(t.ResponseWriter).SetReadDeadline(deadline)
-}
+// SetReadDeadline does nothing: the deadline is the paced body's. tusd would be content with a byte a minute.
+func (t *tusRequest) SetReadDeadline(time.Time) error { return nil }
 
 // SetWriteDeadline does nothing: tusd would leave it on the connection for requests that take longer.
 func (t *tusRequest) SetWriteDeadline(time.Time) error { return nil }
 
-// cutWhenDraining ends the body when the process is told to stop: what has come is kept, and another replica takes the
-// rest.
+// interrupt ends the body here. What has come of it is kept.
+func (t *tusRequest) interrupt(draining bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cut, t.drained = true, t.drained || draining
+	if t.reading { // a deadline would end a request that has no body, and even the connection's next one
+		// A connection without deadlines is read on to the end of its body.
+		_ = http.NewResponseController(t.ResponseWriter).SetReadDeadline(time.Now())
+	}
+}
+
+// read marks the time in which the body is read.
+func (t *tusRequest) read(reading bool) {
+	t.mu.Lock()
+	t.reading = reading
+	t.mu.Unlock()
+	if !reading {
+		t.stopPace()
+	}
+}
+
+func (t *tusRequest) isCut() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cut
+}
+
+// cutWhenDraining interrupts the request when the process is told to stop: another replica takes the rest.
 func (t *tusRequest) cutWhenDraining(draining <-chan struct{}) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		select {
 		case <-done:
 		case <-draining:
-			_ = t.SetReadDeadline(time.Now()) // a connection without deadlines ends with the process
+			t.interrupt(true)
 		}
 	}()
 	return func() { close(done) }
@@ -200,12 +230,17 @@ var errCut = errors.New("the request was cut short")
 // cutReader ends where a request is cut, even if the deadline that was to end a read has been moved meanwhile.
 type cutReader struct {
 	io.Reader
-	cut *atomic.Bool
+	request *tusRequest
 }
 
 func (r *cutReader) Read(p []byte) (int, error) {
-	if r.cut.Load() {
+	if r.request.isCut() {
+		r.request.short = true
 		return 0, errCut
 	}
-	return r.Reader.Read(p)
+	n, err := r.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && r.request.isCut() {
+		r.request.short = true
+	}
+	return n, err
 }

@@ -9,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -264,6 +266,42 @@ func (f *fixture) offsetAfterCut(at string) int {
 			f.t.Fatal("nothing is kept of a request that was cut")
 		}
 	}
+}
+
+// A process that is told to stop keeps what has come, and says that another goes on.
+func TestTusInAReplicaThatStops(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	content := print(10_000)
+	at := f.mustBegin(len(content), namedA)
+	body, client := io.Pipe()
+	go func() {
+		_, _ = io.WriteString(client, content[:200_000]) // the request ends before the body does
+		f.awaitBytes(128 << 10)
+		f.Drain()
+	}()
+	a := f.patch(at, 0, body)
+	f.wantStatus(a, 503, "shutting_down")
+	offset := f.offsetAfterCut(at)
+	other := newFixtureOn(t, "file://"+f.dir, interceptor.Funcs{})
+	other.live, other.cached = f.live, f.cached
+	f.wantStatus(other.patch(at, offset, strings.NewReader(content[offset:])), 204, "")
+	f.wantOneJob(content, other.head(at).header.Get("Upload-Job-Id"))
+}
+
+// awaitBytes waits until the bucket's folder holds some bytes, also of a file that is not committed.
+func (f *fixture) awaitBytes(want int64) {
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		have := int64(0)
+		for _, name := range f.stored() {
+			if info, err := os.Stat(filepath.Join(f.dir, name)); err == nil {
+				have += info.Size()
+			}
+		}
+		if have >= want {
+			return
+		}
+	}
+	f.t.Errorf("%d bytes did not arrive", want)
 }
 
 func TestTusTermination(t *testing.T) {

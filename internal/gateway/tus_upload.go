@@ -33,7 +33,7 @@ type resumable struct {
 // NewUpload implements tusd.DataStore.
 func (s tusStore) NewUpload(ctx context.Context, info tusd.FileInfo) (tusd.Upload, error) {
 	request := tusRequestOf(ctx)
-	facts, err := s.g.describeResumable(ctx, request.header, info.Size)
+	facts, err := s.g.describeResumable(ctx, request.request.Header, info.Size)
 	if err != nil {
 		s.g.countUpload(0, err)
 		return nil, request.fail(err)
@@ -124,6 +124,8 @@ func (r *resumable) GetReader(context.Context) (io.ReadCloser, error) {
 // is here by then is kept.
 func (r *resumable) WriteChunk(ctx context.Context, offset int64, body io.Reader) (written int64, err error) {
 	ctx = context.WithoutCancel(ctx)
+	r.request.read(true)
+	defer r.request.read(false)
 	if offset == 0 {
 		if err := r.beginChecks(ctx); err != nil {
 			return 0, r.refuse(ctx, err)
@@ -139,7 +141,6 @@ func (r *resumable) WriteChunk(ctx context.Context, offset int64, body io.Reader
 			break
 		}
 	}
-	r.request.stopPace()
 	return written, nil
 }
 

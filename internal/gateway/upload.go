@@ -23,6 +23,7 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
 	u := &upload{gateway: g, ctx: r.Context(), namespace: callerOf(r.Context()).namespace, parameters: map[string]string{}}
 	defer u.close()
 	job, err := u.run(w, r)
+	endBody(w, r)
 	g.countUpload(u.size, err)
 	if err != nil {
 		return err
