@@ -13,6 +13,8 @@ NAMESPACE ?= bricklayers-system
 HELM_ARGS ?=
 
 COMMANDS := manager gateway agent brick
+# What people run themselves, not in the cluster.
+CLIENTS := bricklayers
 # Static, stripped, without paths of the machine or the state of the checkout: the same source gives the same bytes anywhere.
 # The Google client of the bucket brings gRPC's optional modules along, a sixth of the gateway, unless this tag is set.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags disable_grpc_modules -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
@@ -48,10 +50,11 @@ test-e2e: cluster-build images ## Run the tests that need a real node and pods.
 	@hack/test.sh e2e
 
 .PHONY: build
-build: $(addprefix build-,$(COMMANDS)) ## Build the programs into bin/.
+build: $(addprefix build-,$(COMMANDS) $(CLIENTS)) ## Build the programs into bin/.
+	@ln -sf bricklayers $(BIN)/kubectl-bricklayers
 
-.PHONY: $(addprefix build-,$(COMMANDS))
-$(addprefix build-,$(COMMANDS)): build-%:
+.PHONY: $(addprefix build-,$(COMMANDS) $(CLIENTS))
+$(addprefix build-,$(COMMANDS) $(CLIENTS)): build-%:
 	@$(GO_BUILD) -o $(BIN)/$* ./cmd/$*
 
 .PHONY: images
@@ -94,8 +97,8 @@ web/node_modules: web/package-lock.json
 ##@ A release
 
 ARCHS := amd64 arm64
-# Where brick runs alone, beside the slicer.
-BRICK_PLATFORMS := darwin/amd64 darwin/arm64 windows/amd64
+# Where people run a program themselves: brick beside the slicer, and the command bricklayers.
+DESKTOP_PLATFORMS := darwin/amd64 darwin/arm64 windows/amd64
 RELEASE := $(BIN)/release/$(TAG)
 COMMIT ?= $(shell git rev-parse HEAD)$(shell git diff --quiet HEAD || echo -dirty)
 EPOCH ?= $(shell git log -1 --format=%ct)
@@ -105,12 +108,12 @@ TAR := tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --m
 .PHONY: programs
 programs: ## Build the programs of a release for every platform.
 	@mkdir -p $(RELEASE)/programs
-	@for arch in $(ARCHS); do for name in $(COMMANDS); do \
+	@for arch in $(ARCHS); do for name in $(COMMANDS) $(CLIENTS); do \
 	  GOOS=linux GOARCH=$$arch $(GO_BUILD) -o $(RELEASE)/programs/$$name-linux-$$arch ./cmd/$$name; \
 	done; done
-	@for platform in $(BRICK_PLATFORMS); do \
-	  GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o $(RELEASE)/programs/brick-$${platform%/*}-$${platform#*/} ./cmd/brick; \
-	done
+	@for platform in $(DESKTOP_PLATFORMS); do for name in brick $(CLIENTS); do \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o $(RELEASE)/programs/$$name-$${platform%/*}-$${platform#*/} ./cmd/$$name; \
+	done; done
 
 .PHONY: release
 release: clean-release programs tools-packimage $(BIN)/helm ## Make programs, images, chart, manifests, bills of materials, checksums.

@@ -54,7 +54,7 @@ func runMake(t *testing.T, root, target, out string, env ...string) {
 		t.Fatal(err)
 	}
 	command := exec.CommandContext(t.Context(), "make", target, "BIN="+bin, "RELEASE="+out, "COMMANDS=brick", "ARCHS=amd64",
-		"BRICK_PLATFORMS=", "TAG=v9.9.9-dev", "COMMIT="+strings.Repeat("ab", 20), "EPOCH=1700000000")
+		"DESKTOP_PLATFORMS=", "CLIENTS=", "TAG=v9.9.9-dev", "COMMIT="+strings.Repeat("ab", 20), "EPOCH=1700000000")
 	command.Dir = root
 	command.Env = append(os.Environ(), env...)
 	if output, err := command.CombinedOutput(); err != nil {

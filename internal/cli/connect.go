@@ -1,0 +1,215 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/httpstream"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/portforward"
+	"k8s.io/client-go/transport/spdy"
+)
+
+// connect returns a client of the gateway, and how to let go of it.
+func (a *app) connect(ctx context.Context) (*client, func(), error) {
+	c := &client{namespace: *a.kube.Namespace, http: &http.Client{Transport: newTransport()}}
+	c.token = *a.kube.BearerToken
+	if c.token == "" {
+		c.token = os.Getenv("BRICKLAYERS_TOKEN")
+	}
+	if a.gateway != "" {
+		address, err := url.Parse(a.gateway)
+		if err != nil || address.Scheme != "http" && address.Scheme != "https" || address.Host == "" {
+			return nil, nil, withCode(exitUsage, fmt.Errorf("the gateway %q is no address such as http://localhost:8000", a.gateway))
+		}
+		c.base = strings.TrimRight(a.gateway, "/")
+		return c, func() {}, nil
+	}
+	config, err := a.clusterConfig()
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.token == "" {
+		c.token = kubeToken(config)
+	}
+	address, stop, err := a.forward(ctx, config)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.base = "http://" + address
+	return c, stop, nil
+}
+
+// newTransport is the usual one, with room for uploads beside each other.
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 8
+	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	return t
+}
+
+func (a *app) clusterConfig() (*rest.Config, error) {
+	config, err := a.kube.ToRESTConfig()
+	if err != nil {
+		return nil, withCode(exitUnreachable, fmt.Errorf("%w: %w", errNoCluster, err))
+	}
+	config.UserAgent = "bricklayers"
+	return config, nil
+}
+
+// kubeToken is the kubeconfig's token, if it has one: it goes to the gateway inside the API server's connection only.
+func kubeToken(config *rest.Config) string {
+	if config.BearerToken != "" || config.BearerTokenFile == "" {
+		return config.BearerToken
+	}
+	content, err := os.ReadFile(config.BearerTokenFile)
+	if err != nil {
+		return "" // the gateway says so if it wants one
+	}
+	return strings.TrimSpace(string(content))
+}
+
+// forward opens a local port that leads to a ready pod of the gateway's Service.
+func (a *app) forward(ctx context.Context, config *rest.Config) (address string, stop func(), err error) {
+	kube, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return "", nil, err
+	}
+	pod, port, err := a.gatewayPod(ctx, kube)
+	if err != nil {
+		return "", nil, withCode(exitUnreachable, err)
+	}
+	dialer, err := newDialer(kube, config, pod)
+	if err != nil {
+		return "", nil, err
+	}
+	done, ready := make(chan struct{}), make(chan struct{})
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)},
+		done, ready, nil, nil)
+	if err != nil {
+		return "", nil, err
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- forwarder.ForwardPorts() }()
+	select {
+	case <-ready:
+	case err := <-failed:
+		return "", nil, withCode(exitUnreachable, fmt.Errorf("forward a port to pod %s/%s: %w", pod.Namespace, pod.Name, err))
+	case <-ctx.Done():
+		close(done)
+		return "", nil, context.Cause(ctx)
+	}
+	ports, err := forwarder.GetPorts()
+	if err != nil {
+		close(done)
+		return "", nil, err
+	}
+	return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), func() { close(done) }, nil
+}
+
+// newDialer speaks WebSocket, and SPDY where the API server or a proxy does not.
+func newDialer(kube kubernetes.Interface, config *rest.Config, pod *corev1.Pod) (httpstream.Dialer, error) {
+	address := kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).
+		SubResource("portforward").URL()
+	transport, upgrader, err := spdy.RoundTripperFor(config)
+	if err != nil {
+		return nil, err
+	}
+	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
+	tunnel, err := portforward.NewSPDYOverWebsocketDialer(address, config)
+	if err != nil {
+		return nil, err
+	}
+	return portforward.NewFallbackDialer(tunnel, old, func(err error) bool {
+		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
+	}), nil
+}
+
+// gatewayPod finds a ready pod behind the gateway's Service, and the pod's port for people.
+func (a *app) gatewayPod(ctx context.Context, kube kubernetes.Interface) (*corev1.Pod, int32, error) {
+	namespace, name, err := a.serviceName()
+	if err != nil {
+		return nil, 0, err
+	}
+	service, err := kube.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, 0, fmt.Errorf("find the gateway: %w; --gateway-service says where it is, --gateway its address", err)
+	}
+	pods, err := kube.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: labels.SelectorFromSet(service.Spec.Selector).String(),
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("find the gateway's pods: %w", err)
+	}
+	for i := range pods.Items {
+		if pod := &pods.Items[i]; podReady(pod) {
+			port, err := targetPort(service, pod)
+			return pod, port, err
+		}
+	}
+	return nil, 0, fmt.Errorf("none of the %d pods of the gateway is ready; run doctor to see why", len(pods.Items))
+}
+
+func (a *app) serviceName() (namespace, name string, err error) {
+	namespace, name, ok := strings.Cut(a.service, "/")
+	if !ok || namespace == "" || name == "" {
+		return "", "", withCode(exitUsage, fmt.Errorf("--gateway-service is %q; it must be NAMESPACE/NAME", a.service))
+	}
+	return namespace, name, nil
+}
+
+func podReady(pod *corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue && pod.DeletionTimestamp == nil
+		}
+	}
+	return false
+}
+
+// targetPort is the pod's port behind the Service's port "http", or behind its first.
+func targetPort(service *corev1.Service, pod *corev1.Pod) (int32, error) {
+	if len(service.Spec.Ports) == 0 {
+		return 0, errors.New("the gateway's Service has no port")
+	}
+	port := service.Spec.Ports[0]
+	for _, p := range service.Spec.Ports {
+		if p.Name == "http" {
+			port = p
+		}
+	}
+	if port.TargetPort.StrVal == "" {
+		if port.TargetPort.IntVal != 0 {
+			return port.TargetPort.IntVal, nil
+		}
+		return port.Port, nil
+	}
+	for _, container := range pod.Spec.Containers {
+		for _, p := range container.Ports {
+			if p.Name == port.TargetPort.StrVal {
+				return p.ContainerPort, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("pod %s has no port %q", pod.Name, port.TargetPort.StrVal)
+}
+
+// namespaceOfJobs is where jobs are looked for in the cluster.
+func (a *app) namespaceOfJobs() (string, error) {
+	if *a.kube.Namespace != "" {
+		return *a.kube.Namespace, nil
+	}
+	namespace, _, err := a.serviceName()
+	return namespace, err
+}
