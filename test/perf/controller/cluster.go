@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,11 +93,11 @@ func (c *cluster) startPrograms(o options) error {
 			return err
 		}
 	}
-	return c.startPods()
+	return c.startPods("pod-complete.yaml")
 }
 
-// startPods has KWOK play the kubelets, by its own stages for pods that run and end at once.
-func (c *cluster) startPods() error {
+// startPods has KWOK play the kubelets, by its own stages for pods that run at once, and by the further ones.
+func (c *cluster) startPods(further ...string) error {
 	module, err := exec.Command("go", "list", "-C", "hack/tools/kwok", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok").Output()
 	if err != nil {
 		return fmt.Errorf("failed to find KWOK's module: %w", err)
@@ -109,7 +110,10 @@ func (c *cluster) startPods() error {
 			return err
 		}
 		for _, file := range files {
-			args = append(args, "--config="+file)
+			name := filepath.Base(file)
+			if name != "pod-complete.yaml" || slices.Contains(further, name) {
+				args = append(args, "--config="+file)
+			}
 		}
 	}
 	c.pods, err = c.start(args...)

@@ -15,6 +15,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/internal/childname"
@@ -147,9 +148,12 @@ func (c *cluster) measureLatency(ctx context.Context, o options, jobs int, rate 
 	return figure.Quantile(took, 0.99), c.clear(ctx)
 }
 
-// memory measures the manager with many live jobs: admitted, with their Jobs and pods, none of which ever ends.
+// memory measures the manager with many live jobs: admitted, with their Jobs and pods, which run and never end.
 func memory(ctx context.Context, c *cluster, o options, p *figure.Printer) error {
 	stopProgram(c.pods)
+	if err := c.startPods(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Minute)
 	defer cancel()
 	manager, err := c.startManager(ctx, o)
@@ -159,7 +163,7 @@ func memory(ctx context.Context, c *cluster, o options, p *figure.Printer) error
 	defer stopProgram(manager)
 	wait, err := c.follow(ctx, &batchv1.JobList{}, o.live, func(event watch.Event) (bool, func() error) {
 		child, ok := event.Object.(*batchv1.Job)
-		return ok && child.Status.Active > 0, func() error { return nil }
+		return ok && ptr.Deref(child.Status.Ready, 0) > 0, func() error { return nil }
 	})
 	if err != nil {
 		return err
