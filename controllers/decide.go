@@ -39,6 +39,9 @@ type decision struct {
 	retry bool
 	// outcome is how the attempt ended, when this decision ends it.
 	outcome metrics.AttemptOutcome
+	// startUp is how long that attempt took from its Job to its process; 0 when it never got so far, or left no pod to
+	// read it from.
+	startUp time.Duration
 	// grow asks for more memory in the next attempt.
 	grow bool
 	// again is when to look again although nothing changed; zero: only when something does.
@@ -51,6 +54,16 @@ const resultGrace = 30 * time.Second
 
 // decide is the whole lifecycle of an admitted job.
 func decide(o observation) decision {
+	d := decideOutcome(o)
+	if d.outcome != "" && o.child != nil && o.pod != nil {
+		if started := podProgress(o.pod, o.waitingSince()).processStarted; !started.IsZero() {
+			d.startUp = started.Sub(o.child.CreationTimestamp.Time)
+		}
+	}
+	return d
+}
+
+func decideOutcome(o observation) decision {
 	d := decideAttempt(o)
 	over := o.child == nil || jobFinished(o.child) || d.phase.Finished()
 	if o.job.Status.Output != nil && over {

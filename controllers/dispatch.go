@@ -58,9 +58,19 @@ func (d *dispatcher) Start(ctx context.Context, out workqueue.TypedRateLimitingI
 
 func (d *dispatcher) admit(out workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	for admission, ok := d.queue.Next(); ok; admission, ok = d.queue.Next() {
-		d.metrics.Admitted(admission.Waited, admission.EstimateError)
+		d.metrics.Admitted(admission)
 		out.Add(reconcile.Request{NamespacedName: admission.Key})
 	}
+}
+
+// warm tells whether the queue has seen every object that existed before, on any replica.
+func (d *dispatcher) warm() bool {
+	for _, synced := range d.synced {
+		if !synced() {
+			return false
+		}
+	}
+	return true
 }
 
 // Wake makes the dispatcher look whether a waiting job may start.
@@ -73,6 +83,8 @@ func (d *dispatcher) Wake() {
 
 // depth is the queue's, and whether this replica is the one to report it.
 func (d *dispatcher) depth() (metrics.QueueDepth, bool) {
-	active, pending := d.queue.Depth()
-	return metrics.QueueDepth{Active: active, Pending: pending, Waiting: d.queue.Waiting()}, d.leading.Load()
+	active, pending, unaccounted := d.queue.Depth()
+	return metrics.QueueDepth{
+		Active: active, Pending: pending, Waiting: d.queue.Waiting(), Unaccounted: unaccounted,
+	}, d.leading.Load()
 }

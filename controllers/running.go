@@ -106,7 +106,7 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 		if err := r.startAttempt(ctx, job, job.Status.Attempts+1, previous); err != nil {
 			return ctrl.Result{}, err
 		}
-		r.Metrics.Attempt(d.outcome)
+		r.countAttempt(d)
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: d.again}, r.writeStarted(ctx, job, d)

@@ -52,13 +52,22 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 		return err
 	}
 	r.Metrics.Finished(job)
-	if d.outcome != "" {
-		r.Metrics.Attempt(d.outcome)
-	}
+	r.countAttempt(d)
 	if d.phase != v1alpha1.PhaseCompleted {
 		r.event(job, d.reason, "Finish", d.message)
 	}
 	return nil
+}
+
+// countAttempt counts the attempt that a decision ended, if it ended one. Call it after the write that says so succeeded.
+func (r *Reconciler) countAttempt(d decision) {
+	if d.outcome == "" {
+		return
+	}
+	r.Metrics.Attempt(d.outcome)
+	if d.startUp > 0 {
+		r.Metrics.Started(d.startUp)
+	}
 }
 
 // event tells people of trouble; an event is never the only place where something can be read. What goes well costs no

@@ -5,8 +5,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,6 +18,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -23,6 +26,7 @@ import (
 	"bricklayers.dev/bricklayers/controllers"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
+	"bricklayers.dev/bricklayers/internal/queueapi"
 	"bricklayers.dev/bricklayers/internal/version"
 )
 
@@ -36,6 +40,7 @@ func main() {
 type options struct {
 	metricsAddress string
 	healthAddress  string
+	queueAddress   string
 	leaderElect    bool
 	namespace      string
 	concurrency    int
@@ -49,6 +54,8 @@ func parseFlags(args []string) (*options, error) {
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics, or 0 for none")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	flags.StringVar(&o.queueAddress, "queue-bind-address", ":8082",
+		"address where the gateway asks how long jobs wait, or 0 for none")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several managers act")
 	flags.StringVar(&o.namespace, "namespace", "", "namespace to work in; empty means all")
 	flags.IntVar(&o.concurrency, "concurrency", 8, "how many jobs are reconciled at once")
@@ -119,10 +126,24 @@ func addController(ctx context.Context, mgr ctrl.Manager, o *options) error {
 	if err := reconciler.SetupWithManager(ctx, mgr, o.limits, o.concurrency); err != nil {
 		return fmt.Errorf("failed to set up the ProcessingJob controller: %w", err)
 	}
+	if err := addQueueServer(mgr, reconciler, o.queueAddress); err != nil {
+		return fmt.Errorf("failed to set up the queue's address: %w", err)
+	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
 	return mgr.AddReadyzCheck("ping", healthz.Ping)
+}
+
+// addQueueServer answers the gateway on every replica, leader or not.
+func addQueueServer(mgr ctrl.Manager, reconciler *controllers.Reconciler, address string) error {
+	if address == "0" {
+		return nil
+	}
+	const headers, idle = 5 * time.Second, 90 * time.Second
+	return mgr.Add(&manager.Server{Name: "queue", Server: &http.Server{
+		Addr: address, Handler: queueapi.Handler(reconciler.Explain), ReadHeaderTimeout: headers, IdleTimeout: idle,
+	}})
 }
 
 func newScheme() *runtime.Scheme {

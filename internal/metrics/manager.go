@@ -35,6 +35,8 @@ type Manager struct {
 
 	queueWait     prometheus.Histogram
 	estimateError prometheus.Histogram
+	admissions    map[string]prometheus.Counter
+	startUp       prometheus.Histogram
 	attempts      map[AttemptOutcome]prometheus.Counter
 }
 
@@ -54,11 +56,16 @@ const (
 // queueBuckets are seconds: from at once to a day.
 var queueBuckets = []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}
 
+// startUpBuckets are seconds: from an image that is there to one that is pulled over a slow line.
+var startUpBuckets = []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600}
+
 // QueueDepth is what the manager knows of its queue at this moment.
 type QueueDepth struct {
 	Active  int
 	Pending int
 	Waiting map[string]int // of the pending, by reason
+	// Unaccounted is how many jobs the queue has lost or counts twice.
+	Unaccounted int
 }
 
 // NewManager registers the manager's metrics. depth is asked at each scrape and answers false on a standby, which then
@@ -76,7 +83,15 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 			"Time from a job's arrival in the queue to its admission", queueBuckets),
 		estimateError: histogram("bricklayers_queue_estimate_error_seconds",
 			"Difference between the estimated and the actual time in the queue", queueBuckets),
+		admissions: make(map[string]prometheus.Counter, len(queue.Reasons)),
+		startUp: histogram("bricklayers_attempt_startup_seconds",
+			"Time from the creation of an attempt's Job to the start of its process, input fetched", startUpBuckets),
 		attempts: map[AttemptOutcome]prometheus.Counter{},
+	}
+	admissions := counterVec("bricklayers_admissions_total",
+		"Jobs that left the queue to run, by why they had to wait when they came", "reason")
+	for _, reason := range queue.Reasons {
+		m.admissions[reason] = admissions.WithLabelValues(reason)
 	}
 	attempts := counterVec("bricklayers_attempts_total", "Attempts that ended, by outcome", "outcome")
 	for _, outcome := range []AttemptOutcome{
@@ -91,16 +106,21 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 		m.reasons.WithLabelValues(reason)
 	}
 	reg.MustRegister(appInfo("Controller manager"), finished, m.reasons, m.duration, m.inputSize, m.outputSize,
-		m.queueWait, m.estimateError, attempts,
+		m.queueWait, m.estimateError, admissions, m.startUp, attempts,
 		&queueCollector{depth: depth})
 	return m
 }
 
 // Admitted observes one job that left the queue.
-func (m *Manager) Admitted(waited, estimateError time.Duration) {
-	m.queueWait.Observe(waited.Seconds())
-	m.estimateError.Observe(estimateError.Seconds())
+func (m *Manager) Admitted(a queue.Admission) {
+	m.queueWait.Observe(a.Waited.Seconds())
+	m.estimateError.Observe(a.EstimateError.Seconds())
+	m.admissions[a.Reason].Inc()
 }
+
+// Started observes how long an attempt took from its Job to its process. Call it once per attempt that got so far, when
+// it ends.
+func (m *Manager) Started(took time.Duration) { m.startUp.Observe(took.Seconds()) }
 
 // Attempt counts one attempt that ended. Call it after the write that says so succeeded.
 func (m *Manager) Attempt(outcome AttemptOutcome) {
@@ -133,6 +153,8 @@ var (
 		"Number of jobs currently being processed", nil, nil)
 	pendingDesc = prometheus.NewDesc("processing_jobs_pending",
 		"Number of jobs waiting in queue", nil, nil)
+	unaccountedDesc = prometheus.NewDesc("bricklayers_jobs_unaccounted",
+		"Jobs accepted minus those pending, active, held, finished and gone; other than 0 the bookkeeping is wrong", nil, nil)
 	waitingDesc = prometheus.NewDesc("bricklayers_jobs_waiting",
 		"Number of jobs waiting in queue by reason", []string{"reason"}, nil)
 )
@@ -145,6 +167,7 @@ func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- activeDesc
 	ch <- pendingDesc
 	ch <- waitingDesc
+	ch <- unaccountedDesc
 }
 
 func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
@@ -154,6 +177,7 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(activeDesc, prometheus.GaugeValue, float64(depth.Active))
 	ch <- prometheus.MustNewConstMetric(pendingDesc, prometheus.GaugeValue, float64(depth.Pending))
+	ch <- prometheus.MustNewConstMetric(unaccountedDesc, prometheus.GaugeValue, float64(depth.Unaccounted))
 	for _, reason := range queue.Reasons {
 		ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(depth.Waiting[reason]), reason)
 	}

@@ -34,14 +34,14 @@ func (q *Queue) Feed(ctx context.Context, c cache.Cache, changed func()) ([]tool
 func (q *Queue) FeedChildren(ctx context.Context, c cache.Cache, changed func()) (toolscache.InformerSynced, error) {
 	observe := func(child *slim.Job, exists bool) {
 		if owner := metav1.GetControllerOf(child); owner != nil {
-			q.ObserveChild(owner.UID, exists && !finished(child) && !child.Suspend)
+			q.ObserveChild(owner.UID, exists && !ended(child) && !child.Suspend)
 		}
 	}
 	return watch(ctx, c, &slim.Job{}, func(child *slim.Job) { observe(child, true) },
 		func(child *slim.Job) { observe(child, false) }, changed)
 }
 
-func finished(child *slim.Job) bool {
+func ended(child *slim.Job) bool {
 	for _, c := range child.Conditions {
 		if (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue {
 			return true

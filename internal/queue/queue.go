@@ -30,6 +30,7 @@ type Queue struct {
 	live   map[types.UID]bool // owners of a Job that is neither finished nor suspended
 	served map[string]uint64  // namespace → turn in which it was last served
 	turn   uint64
+	ledger ledger
 
 	active       int
 	waiting      int
@@ -71,6 +72,7 @@ type entry struct {
 
 	since    time.Time // when it began to wait, as this process saw it
 	estimate time.Duration
+	reason   string // why it had to wait when it came
 }
 
 // New returns an empty queue.
@@ -82,6 +84,7 @@ func New(limits Limits, c clock.PassiveClock) *Queue {
 		lines:        map[lineKey]*line{},
 		live:         map[types.UID]bool{},
 		served:       map[string]uint64{},
+		ledger:       newLedger(),
 		byNamespace:  map[string]int{},
 		byProcessor:  map[processorKey]int{},
 		processorMax: map[processorKey]int{},
@@ -98,13 +101,20 @@ func (q *Queue) Observe(job *v1alpha1.ProcessingJob) {
 	old := q.jobs[job.UID]
 	state := waiting
 	switch {
-	case job.Status.Phase.Finished() || job.DeletionTimestamp != nil || KueueManaged(job):
-		q.durations.learn(job)
+	case job.Status.Phase.Finished():
+		if q.ledger.set(job.UID, finished) {
+			q.durations.learn(job)
+		}
+		q.drop(old)
+		return
+	case job.DeletionTimestamp != nil || KueueManaged(job):
+		q.ledger.set(job.UID, held)
 		q.drop(old)
 		return
 	case job.Status.Phase == v1alpha1.PhaseRunning:
 		state = running
 	case Suspended(job):
+		q.ledger.set(job.UID, held)
 		q.drop(old)
 		return
 	case old != nil && old.state == reserved:
@@ -112,6 +122,7 @@ func (q *Queue) Observe(job *v1alpha1.ProcessingJob) {
 	case q.live[job.UID]:
 		state = reserved
 	}
+	q.ledger.set(job.UID, queued)
 	key := lineKey{priority: Priority(job), processor: processorKey{job.Namespace, job.Spec.Processor}}
 	if old != nil && old.state == state && old.line == key {
 		return
@@ -128,6 +139,7 @@ func (q *Queue) Observe(job *v1alpha1.ProcessingJob) {
 	if state == waiting {
 		e.estimate = q.estimate(key, q.waiting)
 	}
+	e.reason, _ = q.reason(key)
 	q.add(e)
 }
 
@@ -150,6 +162,7 @@ func (q *Queue) ObserveChild(owner types.UID, live bool) {
 func (q *Queue) Forget(uid types.UID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.ledger.remove(uid)
 	q.drop(q.jobs[uid])
 }
 
@@ -197,6 +210,8 @@ type Admission struct {
 	Waited time.Duration
 	// EstimateError is how far Waited is from what was estimated when the job came.
 	EstimateError time.Duration
+	// Reason is why the job had to wait when it came, one of Reasons.
+	Reason string
 }
 
 // Next admits the job that should start now, or says false when none may.
@@ -220,14 +235,17 @@ func (q *Queue) Next() (Admission, bool) {
 	q.turn++
 	q.served[job.key.Namespace] = q.turn
 	waited := q.clock.Since(job.since)
-	return Admission{Key: job.key, Waited: waited, EstimateError: (waited - job.estimate).Abs()}, true
+	return Admission{
+		Key: job.key, Waited: waited, EstimateError: (waited - job.estimate).Abs(), Reason: job.reason,
+	}, true
 }
 
-// Depth is how many jobs are admitted and how many wait. Suspended jobs and those left to Kueue are neither.
-func (q *Queue) Depth() (active, waiting int) {
+// Depth is how many jobs are admitted and how many wait. Suspended jobs and those left to Kueue are neither. unaccounted
+// is how many of the jobs that were ever seen are in no state, or in two: always 0, or the bookkeeping is wrong.
+func (q *Queue) Depth() (active, waiting, unaccounted int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.active, q.waiting
+	return q.active, q.waiting, q.ledger.inQueue() - q.active - q.waiting
 }
 
 func (q *Queue) open(key lineKey) bool {

@@ -114,8 +114,8 @@ func TestQueueSuspendAndResume(t *testing.T) {
 	q.Observe(job)
 	job.Spec.Suspend, job.Status.Phase = ptr.To(true), v1alpha1.PhasePending
 	q.Observe(job)
-	if active, waiting := q.Depth(); active != 0 || waiting != 0 {
-		t.Errorf("a suspended job counts: %d active, %d waiting", active, waiting)
+	if active, waiting, unaccounted := q.Depth(); active != 0 || waiting != 0 || unaccounted != 0 {
+		t.Errorf("a suspended job counts: %d active, %d waiting, %d unaccounted", active, waiting, unaccounted)
 	}
 	job.Spec.Suspend = nil
 	q.Observe(job)
@@ -276,9 +276,12 @@ func TestQueueAgainstModel(t *testing.T) {
 						open++
 					}
 				}
-				admitted, waiting := q.Depth()
+				admitted, waiting, unaccounted := q.Depth()
 				if admitted != len(active) || waiting != open-len(active) {
 					t.Fatalf("queue counts %d and %d, model %d active of %d", admitted, waiting, len(active), open)
+				}
+				if unaccounted != 0 {
+					t.Fatalf("%d jobs unaccounted for", unaccounted)
 				}
 				if limits.MaxActive > 0 && admitted > limits.MaxActive {
 					t.Fatalf("%d active, limit %d", admitted, limits.MaxActive)

@@ -18,8 +18,10 @@ type Waiting struct {
 	Message string
 	// Position is how many jobs will start before this one, as things stand. −1 for a job that is not in the queue.
 	Position int
-	// Estimate is how long it may take until the job starts, by the durations of the jobs before. Zero when unknown.
+	// Estimate is how long it may take until the job starts, by what jobs of its Processor took lately.
 	Estimate time.Duration
+	// Known is false while no job of the Processor has ended yet, which leaves nothing to estimate by.
+	Known bool
 }
 
 // Explain says why a job is not admitted. Its cost grows with the number of jobs that wait in the job's namespace.
@@ -40,6 +42,7 @@ func (q *Queue) Explain(job *v1alpha1.ProcessingJob) Waiting {
 	if e := q.jobs[job.UID]; e != nil && e.state == waiting && w.Reason != v1alpha1.ReasonProcessorNotFound {
 		w.Position = q.position(e)
 		w.Estimate = q.estimate(key, w.Position)
+		_, w.Known = q.durations[key.processor]
 	}
 	return w
 }

@@ -174,6 +174,25 @@ var Extra = []Family{
 		By: manager, LeaderOnly: true, Raised: "counted at each scrape", Source: "controllers/dispatch.go",
 	},
 	{
+		Name: "bricklayers_jobs_unaccounted", Type: "gauge",
+		Description: "Jobs accepted minus those pending, active, held, finished and gone; other than 0 the bookkeeping is wrong",
+		By:          manager, LeaderOnly: true, Raised: "at each scrape", Source: "internal/queue/ledger.go",
+	},
+	{
+		Name: "bricklayers_admissions_total", Type: "counter",
+		Description: "Jobs that left the queue to run, by why they had to wait when they came",
+		Labels: []Label{{Name: "reason", Values: []string{
+			"Queued", "InstallationLimit", "ProcessorLimit", "NamespaceLimit", "ProcessorNotFound",
+		}}},
+		By: manager, Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
+	},
+	{
+		Name: "bricklayers_attempt_startup_seconds", Type: "histogram",
+		Description: "Time from the creation of an attempt's Job to the start of its process, input fetched",
+		Buckets:     []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600}, By: manager,
+		Raised: "once per attempt whose process started, when it has ended", Source: "controllers/decide.go",
+	},
+	{
 		Name: "bricklayers_queue_wait_seconds", Type: "histogram",
 		Description: "Time from a job's arrival in the queue to its admission",
 		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: manager,

@@ -106,8 +106,8 @@ func manager(jobs int) http.Handler {
 	}
 	r := newRegistry()
 	metrics.NewManager(r, func() (metrics.QueueDepth, bool) {
-		active, pending := q.Depth()
-		return metrics.QueueDepth{Active: active, Pending: pending, Waiting: q.Waiting()}, true
+		active, pending, unaccounted := q.Depth()
+		return metrics.QueueDepth{Active: active, Pending: pending, Waiting: q.Waiting(), Unaccounted: unaccounted}, true
 	})
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
