@@ -14,6 +14,7 @@ import (
 
 	"bricklayers.dev/bricklayers/internal/cleanup"
 	"bricklayers.dev/bricklayers/internal/gateway"
+	"bricklayers.dev/bricklayers/internal/queueapi"
 )
 
 type options struct {
@@ -104,6 +105,14 @@ func (o *options) bindLimits(flags *flag.FlagSet) {
 }
 
 func (o *options) bindCleanup(flags *flag.FlagSet) {
+	flags.Func("queue-url", "address of the manager's queue, such as http://bricklayers-manager:8082, to tell clients how "+
+		"long their jobs wait; by default they are not told", func(address string) error {
+		client, err := queueapi.NewClient(address)
+		if err == nil {
+			o.gateway.AskQueue = client.Waiting
+		}
+		return err
+	})
 	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several gateways sweep the bucket")
 	flags.StringVar(&o.leaseNamespace, "lease-namespace", defaultNamespace(), "namespace of the lease for that")
 	flags.DurationVar(&o.cleanup.Interval, "sweep-interval", 10*time.Minute, "pause between two sweeps of the bucket")

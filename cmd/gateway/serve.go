@@ -102,7 +102,8 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 	if o.gateway.AllNamespaces {
 		namespaces = nil
 	}
-	config.QPS = -1 // every request of ours answers one of a client, and the API server has its own fairness
+	config.DisableCompression = true // the API server is near; unpacking each event of a watch costs more
+	config.QPS = -1                  // every request of ours answers one of a client, and the API server has its own fairness
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme: scheme,
 		Cache: cache.Options{

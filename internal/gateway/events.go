@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/queueapi"
 )
 
 // heartbeat is how often a line is sent that says nothing, so that nothing in between takes the connection for dead.
@@ -29,7 +31,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 	ticker := time.NewTicker(g.heartbeat)
 	defer ticker.Stop()
 	for {
-		if err := stream.send(job); err != nil || job.Status.Phase.Finished() {
+		if err := stream.send(r.Context(), job); err != nil || job.Status.Phase.Finished() {
 			return err
 		}
 		select {
@@ -41,7 +43,7 @@ func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 			if stillAllowed(r.Context()) != nil { // who comes back is told why
 				return nil
 			}
-			if err := stream.write(": still here\n\n"); err != nil {
+			if err := stream.beat(r.Context(), job); err != nil {
 				return err
 			}
 		case <-g.draining: // the client comes back, to another replica
@@ -58,6 +60,7 @@ type eventStream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	last       string
+	place      string // in the queue, as the client knows it
 }
 
 func newEventStream(g *Gateway, w http.ResponseWriter) *eventStream {
@@ -70,17 +73,41 @@ func newEventStream(g *Gateway, w http.ResponseWriter) *eventStream {
 // begin sends the header, so that the client knows that it is served.
 func (s *eventStream) begin() error { return s.controller.Flush() }
 
-func (s *eventStream) send(job *v1alpha1.ProcessingJob) error {
+func (s *eventStream) send(ctx context.Context, job *v1alpha1.ProcessingJob) error {
 	id := strings.Trim(etagOf(job), `"`)
 	if id == s.last {
 		return s.begin()
 	}
 	s.last = id
-	data, err := json.Marshal(s.gateway.describe(job))
+	view := s.gateway.describe(job)
+	view.Queue = s.gateway.queue.waiting(ctx, job)
+	s.place = tagWith(id, view.Queue)
+	data, err := json.Marshal(view)
 	if err != nil {
 		return err
 	}
 	return s.write(fmt.Sprintf("event: status\nid: %s\ndata: %s\n\n", id, data))
+}
+
+// beat sends the line that says nothing, or, when the job has moved in the queue, its place there.
+func (s *eventStream) beat(ctx context.Context, job *v1alpha1.ProcessingJob) error {
+	waiting := s.gateway.queue.waiting(ctx, job)
+	place := tagWith(strings.Trim(etagOf(job), `"`), waiting)
+	if waiting == nil || place == s.place {
+		return s.write(": still here\n\n")
+	}
+	s.place = place
+	data, err := json.Marshal(placeView{JobID: job.Name, Queue: waiting})
+	if err != nil {
+		return err
+	}
+	return s.write(fmt.Sprintf("event: queue\ndata: %s\n\n", data))
+}
+
+// placeView is a job's place in the queue.
+type placeView struct {
+	JobID string            `json:"job_id"`
+	Queue *queueapi.Waiting `json:"queue"`
 }
 
 // gone says that the job does not exist any more.

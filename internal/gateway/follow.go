@@ -108,7 +108,7 @@ func (f *follower) tell() (again <-chan time.Time, err error) {
 		switch reasonOf(err) {
 		case "":
 			f.stream.last = version
-			if err := f.stream.send(job); err != nil {
+			if err := f.stream.send(f.request.Context(), job); err != nil {
 				return nil, err
 			}
 			f.last[name] = f.stream.last

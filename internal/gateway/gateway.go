@@ -20,6 +20,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/queueapi"
 	"bricklayers.dev/bricklayers/internal/storage"
 )
 
@@ -41,6 +42,8 @@ type Options struct {
 	ListJobs      bool // whoever may list jobs learns their ids, which without authentication are all it takes
 	// ResumableLifetime is how long a resumable upload may take altogether.
 	ResumableLifetime time.Duration
+	// AskQueue asks the manager how long a job waits; nil where there is none to ask.
+	AskQueue func(ctx context.Context, namespace, name string) (*queueapi.Waiting, error)
 	// Where the bucket signs addresses, clients and pods can be sent there instead of having the bytes pass through.
 	RedirectDownloads bool
 	RedirectPods      bool
@@ -58,6 +61,7 @@ type Gateway struct {
 	pods    *podIdentities
 	ready   *readiness
 	changes *changes
+	queue   *queue
 	reviews *reviews // nil where nobody is asked who they are
 	index   *index   // nil where nothing needs it
 	tus     http.Handler
@@ -90,6 +94,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		pods:    newPodIdentities(live),
 		ready:   &readiness{synced: synced, probe: store.Probe},
 		changes: newChanges(),
+		queue:   newQueue(o.AskQueue),
 		clients: newClients(o.ClientLimits),
 
 		heartbeat: heartbeat,

@@ -11,6 +11,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/gcode/validate"
+	"bricklayers.dev/bricklayers/internal/queueapi"
 )
 
 // jobView is a job as clients see it.
@@ -23,6 +24,7 @@ type jobView struct {
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Priority   int32             `json:"priority"`
 	Attempts   int32             `json:"attempts"`
+	Queue      *queueapi.Waiting `json:"queue,omitempty"` // while it waits, in answers about this one job
 	CreatedAt  time.Time         `json:"created_at"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
@@ -78,18 +80,21 @@ func (g *Gateway) status(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	etag := etagOf(job)
+	waiting := g.queue.waiting(r.Context(), job)
+	etag := tagWith(etagOf(job), waiting)
 	w.Header().Set("ETag", etag)
 	w.Header().Set("Cache-Control", "no-cache")
 	if matches(r.Header.Get("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, "application/json", g.describe(job))
+	view := g.describe(job)
+	view.Queue = waiting
+	writeJSON(w, http.StatusOK, "application/json", view)
 	return nil
 }
 
-// etagOf names a version of a job: everything in an answer comes from the object.
+// etagOf names a version of a job: everything in an answer but its place in the queue comes from the object.
 func etagOf(job *v1alpha1.ProcessingJob) string {
 	return `"` + string(job.UID) + "-" + job.ResourceVersion + `"`
 }

@@ -33,7 +33,7 @@ func (g *Gateway) awaitNews(w http.ResponseWriter, r *http.Request, wait time.Du
 	defer func() { discount(w, time.Since(started)) }()
 	for {
 		now, err := g.job(r.Context(), job)
-		if err != nil || now.Status.Phase.Finished() || known != "" && !matches(known, etagOf(now)) {
+		if err != nil || now.Status.Phase.Finished() || known != "" && !knowsVersion(known, etagOf(now)) {
 			return
 		}
 		select {
