@@ -103,7 +103,7 @@ RELEASE := $(BIN)/release/$(TAG)
 COMMIT ?= $(shell git rev-parse HEAD)$(shell git diff --quiet HEAD || echo -dirty)
 EPOCH ?= $(shell git log -1 --format=%ct)
 # A tar of the same files is the same tar.
-TAR := tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX
+TAR = tar --sort=name --mtime=@$(EPOCH) --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX
 
 .PHONY: programs
 programs: ## Build the programs of a release for every platform.

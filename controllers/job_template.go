@@ -160,6 +160,7 @@ func podSpec(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []parame
 		Affinity:                     pod.Affinity,
 		PriorityClassName:            pod.PriorityClassName,
 		RuntimeClassName:             pod.RuntimeClassName,
+		HostUsers:                    pod.HostUsers,
 		ImagePullSecrets:             pod.ImagePullSecrets,
 		// A process that ignores SIGTERM has nothing worth waiting for: only a commit makes its files a result.
 		TerminationGracePeriodSeconds: ptr.To[int64](5),

@@ -25,7 +25,7 @@ run() { "$@" || status=1; }
 
 if [ "$level" != e2e ]; then
   [ "$level" = unit ] || export KUBEBUILDER_ASSETS="$PWD/bin/node"
-  mapfile -t packages < <(go list ./... | grep -vE '/test/(e2e|upgrade)$')
+  mapfile -t packages < <(go list ./... | grep -vE '/test/(e2e|install|docs)$')
   run go test -json -timeout 15m "${packages[@]}"
   for module in hack/images hack/release; do
     (cd "$module" && go test -json -count=1 ./...) || status=1
@@ -36,6 +36,7 @@ if [ "$level" = e2e ] || [ "$level" = all ]; then
   # Not ./... in hack/cluster: its packages import all of Kubernetes.
   (cd hack/cluster && CGO_ENABLED=0 go test -json -count=1 -timeout 10m . ./internal/...) || status=1
   run go test -json -count=1 -timeout 30m ./test/e2e
-  run go test -json -count=1 -timeout 30m ./test/upgrade
+  run go test -json -count=1 -timeout 30m ./test/install
+  run go test -json -count=1 -timeout 30m ./test/docs
 fi
 exit $status

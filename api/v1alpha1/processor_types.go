@@ -228,6 +228,9 @@ type ProcessorPod struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	RuntimeClassName *string `json:"runtimeClassName,omitempty"`
+	// hostUsers as in a pod: false puts the pod into a user namespace of its own, on nodes that can.
+	// +optional
+	HostUsers *bool `json:"hostUsers,omitempty"`
 	// imagePullSecrets as in a pod.
 	// +optional
 	// +listType=map

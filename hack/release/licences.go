@@ -181,8 +181,15 @@ func summary(found []*licences) string {
 	return strings.Join(parts, ", ")
 }
 
+// pageLicences are those of the modules in the gateway's page, which its build collects.
+const pageLicences = "internal/web/dist/licenses.txt"
+
 // writeLicences puts all texts into one file, as most licences ask of whoever passes programs on.
-func writeLicences(found []*licences, path string) error {
+func writeLicences(root string, found []*licences, path string) error {
+	page, err := os.ReadFile(filepath.Join(root, pageLicences))
+	if err != nil {
+		return err
+	}
 	var out bytes.Buffer
 	out.WriteString("The programs of this release contain the modules below, each under the licence that follows it.\n")
 	for _, l := range found {
@@ -191,5 +198,6 @@ func writeLicences(found []*licences, path string) error {
 			fmt.Fprintf(&out, "\n--- %s\n\n%s\n", name, bytes.TrimSpace(l.text[name]))
 		}
 	}
+	fmt.Fprintf(&out, "\n%s\nThe gateway's page\n\n%s", strings.Repeat("=", 80), page)
 	return os.WriteFile(path, out.Bytes(), 0o644)
 }

@@ -86,7 +86,7 @@ func (r *release) describe() error {
 			return err
 		}
 	}
-	if err := writeLicences(licences, filepath.Join(r.dir, "LICENCES.txt")); err != nil {
+	if err := writeLicences(r.root, licences, filepath.Join(r.dir, "LICENCES.txt")); err != nil {
 		return err
 	}
 	if err := r.writeChanges(); err != nil {

@@ -327,6 +327,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dataSize
       type:
         namedType: io.k8s.apimachinery.pkg.api.resource.Quantity
+    - name: hostUsers
+      type:
+        scalar: boolean
     - name: imagePullSecrets
       type:
         list:

@@ -142,10 +142,11 @@ func (b *builder) arguments(ctx context.Context, dir string, p part) ([]string, 
 }
 
 // fingerprint changes with everything the part is made from: its module's versions, those packages that are our own,
-// the command and Go itself.
+// the command and Go itself. It does not change with the folder of the checkout.
 func (b *builder) fingerprint(dir string, packages, args []string) (string, error) {
 	hash := sha256.New()
-	_, _ = fmt.Fprintln(hash, b.goVersion, args) // a hash never fails to be written
+	relative := func(path string) string { return strings.ReplaceAll(path, b.layout.Root, "") }
+	_, _ = fmt.Fprintln(hash, b.goVersion, relative(fmt.Sprint(args))) // a hash never fails to be written
 	patterns := []string{"go.mod", "go.sum"}
 	for _, name := range packages {
 		if strings.HasPrefix(name, ".") {
@@ -162,7 +163,7 @@ func (b *builder) fingerprint(dir string, packages, args []string) (string, erro
 			if err != nil {
 				return "", err
 			}
-			_, _ = fmt.Fprintln(hash, name, len(content))
+			_, _ = fmt.Fprintln(hash, relative(name), len(content))
 			_, _ = hash.Write(content)
 		}
 	}

@@ -18,7 +18,7 @@ type Layout struct {
 var validName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,30}[a-z0-9])?$`)
 
 // reserved are folders below bin that are not clusters; taking such a cluster down would delete them.
-var reserved = map[string]bool{"node": true, "images": true}
+var reserved = map[string]bool{"node": true, "images": true, "release": true, "previous": true}
 
 // New checks the cluster's name and makes the root absolute.
 func New(root, name string) (Layout, error) {

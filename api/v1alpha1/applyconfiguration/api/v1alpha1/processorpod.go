@@ -29,6 +29,8 @@ type ProcessorPodApplyConfiguration struct {
 	PriorityClassName *string `json:"priorityClassName,omitempty"`
 	// runtimeClassName as in a pod, for example of a sandbox.
 	RuntimeClassName *string `json:"runtimeClassName,omitempty"`
+	// hostUsers as in a pod: false puts the pod into a user namespace of its own, on nodes that can.
+	HostUsers *bool `json:"hostUsers,omitempty"`
 	// imagePullSecrets as in a pod.
 	ImagePullSecrets []v1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
 	// runAsUser is the user id of every container in the pod, not 0. Default: 65532.
@@ -124,6 +126,14 @@ func (b *ProcessorPodApplyConfiguration) WithPriorityClassName(value string) *Pr
 // If called multiple times, the RuntimeClassName field is set to the value of the last call.
 func (b *ProcessorPodApplyConfiguration) WithRuntimeClassName(value string) *ProcessorPodApplyConfiguration {
 	b.RuntimeClassName = &value
+	return b
+}
+
+// WithHostUsers sets the HostUsers field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HostUsers field is set to the value of the last call.
+func (b *ProcessorPodApplyConfiguration) WithHostUsers(value bool) *ProcessorPodApplyConfiguration {
+	b.HostUsers = &value
 	return b
 }
 

@@ -1,4 +1,4 @@
-package upgrade_test
+package install_test
 
 import (
 	"bytes"

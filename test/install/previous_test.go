@@ -1,4 +1,4 @@
-package upgrade_test
+package install_test
 
 import (
 	"context"
@@ -21,7 +21,7 @@ type previousRelease struct {
 // clone without tags, the one that testdata/previous-release names.
 func checkOutPrevious(t *testing.T) *previousRelease {
 	t.Helper()
-	content, err := os.ReadFile("test/upgrade/testdata/previous-release")
+	content, err := os.ReadFile("test/install/testdata/previous-release")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package upgrade_test
+package install_test
 
 import (
 	"context"
@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
-	"bricklayers.dev/bricklayers/test/node"
 )
 
 const (
@@ -30,21 +29,8 @@ const (
 	labelOfTheJob = "processing.bricklayers.dev/job"
 )
 
-// release is an installation whose gateway has two replicas on one volume, so that an upgrade need not interrupt it.
-type release struct {
-	*node.Cluster
-}
-
-func (r *release) helm(t *testing.T, args ...string) {
-	t.Helper()
-	args = append(args, "--namespace", namespace, "--wait", "--timeout", "4m")
-	start := time.Now()
-	if err := r.Run(t.Context(), "helm", args...); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("helm %s took %s", strings.Join(args[:2], " "), time.Since(start).Round(time.Second))
-}
-
+// upgrade brings the release to a chart, with a gateway of two replicas on one volume, so that an upgrade need not
+// interrupt it.
 func (r *release) upgrade(t *testing.T, chart string) {
 	t.Helper()
 	r.helm(t, "upgrade", "bricklayers", chart, "--install", "--reset-values", "--set",
@@ -54,17 +40,17 @@ func (r *release) upgrade(t *testing.T, chart string) {
 // TestUpgradeAndRollbackUnderLoad: people upload, wait and download while the release goes up, down and up again. None
 // of them sees a request fail, no job is lost or run twice, and what is left in the end is what the chart promises to keep.
 func TestUpgradeAndRollbackUnderLoad(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root: a real node is made of namespaces, mounts and cgroups")
-	}
+	const namespace = "bricklayers-system"
+	makeNamespace(t, namespace)
 	previous := checkOutPrevious(t)
-	r := &release{startCluster(t, previous)}
-	err := r.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: namespace, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}})
+	images, err := previous.images(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := cluster.Load(t.Context(), images...); err != nil {
+		t.Fatal(err)
+	}
+	r := &release{cluster, namespace}
 	r.upgrade(t, previous.chart())
 	r.wantDefinitions(t, previous.chart())
 	r.processor(t, "copy")
@@ -100,28 +86,6 @@ func TestUpgradeAndRollbackUnderLoad(t *testing.T) {
 		return
 	}
 	r.uninstall(t)
-}
-
-// processor makes a Processor of the tests' image.
-func (r *release) processor(t *testing.T, how string) {
-	t.Helper()
-	err := r.Create(t.Context(), &v1alpha1.Processor{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: how},
-		Spec:       v1alpha1.ProcessorSpec{Container: v1alpha1.ProcessorContainer{Image: node.TestImage, Args: []string{how}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// gateway is the address of the Service, which leads to a replica that is ready.
-func (r *release) gateway(t *testing.T) string {
-	t.Helper()
-	service := &corev1.Service{}
-	if err := r.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "bricklayers-gateway"}, service); err != nil {
-		t.Fatal(err)
-	}
-	return "http://" + service.Spec.ClusterIP + ":8000"
 }
 
 // wantDefinitions fails unless the cluster has the definitions of a chart.
@@ -169,7 +133,7 @@ func (r *release) eachJobOnce(t *testing.T, l *load) {
 	t.Helper()
 	jobs, children, pods := &v1alpha1.ProcessingJobList{}, &batchv1.JobList{}, &corev1.PodList{}
 	for _, list := range []client.ObjectList{jobs, children, pods} {
-		if err := r.List(t.Context(), list, client.InNamespace(namespace)); err != nil {
+		if err := r.List(t.Context(), list, client.InNamespace(r.namespace)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -194,32 +158,11 @@ func (r *release) eachJobOnce(t *testing.T, l *load) {
 		len(l.jobs), len(jobs.Items), len(children.Items), l.requests.Load(), l.retries.Load(), time.Duration(l.longest.Load()))
 }
 
-// nothingDenied: at no moment of an upgrade had a service account less than it needed.
-func (r *release) nothingDenied(t *testing.T) {
-	t.Helper()
-	requests, err := r.AuditLog()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, request := range requests {
-		if request.Denied && request.Account.Namespace == namespace {
-			t.Errorf("%s was denied %s %s: %s", request.Account.Name, request.Verb, request.URI, request.Reason)
-		}
-	}
-}
-
 // uninstall takes the release away while a job runs, and then the namespace.
 func (r *release) uninstall(t *testing.T) {
 	t.Helper()
 	r.processor(t, "hang")
-	job := &v1alpha1.ProcessingJob{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "running"},
-		Spec: v1alpha1.ProcessingJobSpec{Processor: "hang",
-			Input: v1alpha1.Input{ConfigMap: &v1alpha1.ConfigMapInput{Name: "kube-root-ca.crt", Key: "ca.crt"}}},
-	}
-	if err := r.Create(t.Context(), job); err != nil {
-		t.Fatal(err)
-	}
+	job := r.job(t, r.namespace, "hang")
 	eventually(t, "the job to run", time.Minute, func(ctx context.Context) (bool, error) {
 		err := r.Get(ctx, client.ObjectKeyFromObject(job), job)
 		return job.Status.Phase == v1alpha1.PhaseRunning, err
@@ -235,7 +178,7 @@ func (r *release) uninstall(t *testing.T) {
 	if err := r.Get(t.Context(), client.ObjectKeyFromObject(job), job); err != nil {
 		t.Errorf("the jobs went with the release: %v", err)
 	}
-	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}}
 	start := time.Now()
 	if err := r.Delete(t.Context(), space); err != nil {
 		t.Fatal(err)
