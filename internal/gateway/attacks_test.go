@@ -55,7 +55,7 @@ func sendRaw(t *testing.T, address, text string) (statuses []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	if _, err := io.WriteString(connection, text); err != nil {
 		t.Fatal(err)
 	}

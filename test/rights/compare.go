@@ -105,7 +105,7 @@ func (c *Comparison) String() string {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", row.right.Account.Name, where, row.right.what(), row.right.Verb, used)
 	}
-	w.Flush()
+	_ = w.Flush() // a strings.Builder takes everything
 	return out.String()
 }
 
