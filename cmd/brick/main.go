@@ -12,6 +12,7 @@ import (
 func main() {
 	// What is held in memory is reused, so that collecting garbage early costs little and keeps the process small.
 	debug.SetGCPercent(200)
+	debug.SetMemoryLimit(48 << 20) // of files with very large layers
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

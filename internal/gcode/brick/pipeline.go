@@ -21,6 +21,8 @@ type pipeline struct {
 	work   chan *batch
 	order  chan *batch
 	idle   chan *batch
+	ended  chan int // sizes of batches that the assembler is done with
+	flying int      // size of those it is not done with
 	layers layerPool
 	quit   chan struct{} // closed when the assembler gives up
 }
@@ -29,6 +31,7 @@ type pipeline struct {
 const (
 	batchSize   = 32 << 10
 	batchLayers = 8
+	maxFlying   = 2 << 20 // text that may be on its way: a layer takes several times the memory of its text
 )
 
 type batch struct {
@@ -43,6 +46,7 @@ func newPipeline(opt *Options, cfg *dialect.Settings) *pipeline {
 	return &pipeline{
 		opt: opt, cfg: cfg, quit: make(chan struct{}),
 		work: make(chan *batch, opt.Workers), order: make(chan *batch, opt.Workers), idle: make(chan *batch, opt.Workers),
+		ended: make(chan int, 2*opt.Workers+4), // more than are sent before the scanner looks again
 	}
 }
 
@@ -105,6 +109,7 @@ func (p *pipeline) send() error {
 		return nil
 	}
 	p.batch = nil
+	p.makeRoom(b.size)
 	p.work <- b // first, so that it is analysed even while the assembler is behind
 	select {
 	case p.order <- b:
@@ -112,6 +117,14 @@ func (p *pipeline) send() error {
 	case <-p.quit:
 		return errQuit
 	}
+}
+
+// makeRoom waits until so much more text may be on its way.
+func (p *pipeline) makeRoom(size int) {
+	for len(p.ended) > 0 || p.flying > 0 && p.flying+size > maxFlying {
+		p.flying -= <-p.ended
+	}
+	p.flying += size
 }
 
 func (p *pipeline) assemble(o *output, stats *Stats) error {
@@ -132,11 +145,13 @@ func (p *pipeline) assemble(o *output, stats *Stats) error {
 	for batch := range p.order {
 		<-batch.done
 		if quit {
+			p.ended <- batch.size
 			continue
 		}
 		for _, l := range batch.layers {
 			b.add(l)
 		}
+		p.ended <- batch.size
 		batch.layers, batch.size = batch.layers[:0], 0
 		select {
 		case p.idle <- batch:
