@@ -49,18 +49,17 @@ type columnBuilder struct {
 
 // add takes the next layer in order.
 func (b *columnBuilder) add(l *layer) {
-	l.sealed = b.sealed
-	defer func() { b.sealed = l.locked }()
-	switch {
-	case !l.walls || l.part && b.below != nil && near(l.floor, b.below.floor):
-		b.addPlain(l)
-	default:
-		b.place(l)
-		b.settle(l)
-		b.current = l
-		if l.part { // nothing to decide, too big to keep
-			b.settle(nil)
-		}
+	l.sealed, b.sealed = b.sealed, false
+	if !l.walls || l.part && b.below != nil && near(l.floor, b.below.floor) {
+		b.addPlain(l) // which may free it
+		return
+	}
+	b.place(l)
+	b.sealed = l.locked
+	b.settle(l)
+	b.current = l
+	if l.part { // nothing to decide, too big to keep
+		b.settle(nil)
 	}
 }
 
