@@ -108,7 +108,8 @@ func (cp *ControlPlane) startControllerManager(assets string) error {
 	}
 	cp.controllerManager = exec.Command(filepath.Join(assets, "kube-controller-manager"),
 		"--kubeconfig="+kubeconfig,
-		"--controllers=job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller,resourcequota-controller",
+		"--controllers=job-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller,resourcequota-controller,"+
+			"pod-garbage-collector-controller",
 		"--leader-elect=false", "--secure-port=0", "--kube-api-qps=1000", "--kube-api-burst=2000",
 	)
 	cp.controllerManager.Stdout, cp.controllerManager.Stderr = &cp.logs, &cp.logs
@@ -174,7 +175,13 @@ func (cp *ControlPlane) Pod(t *testing.T, child *batchv1.Job, not ...string) *co
 // Eventually waits until the condition holds and fails the test after half a minute.
 func Eventually(t *testing.T, what string, condition func(context.Context) (bool, error)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	Within(t, 30*time.Second, what, condition)
+}
+
+// Within is Eventually for what takes its time by design.
+func Within(t *testing.T, limit time.Duration, what string, condition func(context.Context) (bool, error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var last error
 	for {

@@ -251,7 +251,12 @@ func setResult(job *v1alpha1.ProcessingJob) {
 // gone waits until an object is deleted.
 func (f *fixture) gone(o client.Object) {
 	f.Helper()
-	controlplane.Eventually(f.T, o.GetName()+" to be gone", func(ctx context.Context) (bool, error) {
+	f.goneWithin(30*time.Second, o)
+}
+
+func (f *fixture) goneWithin(limit time.Duration, o client.Object) {
+	f.Helper()
+	controlplane.Within(f.T, limit, o.GetName()+" to be gone", func(ctx context.Context) (bool, error) {
 		err := f.client.Get(ctx, client.ObjectKeyFromObject(o), o)
 		return apierrors.IsNotFound(err), err
 	})
