@@ -198,6 +198,7 @@ generate: $(BIN)/helm ## Make every generated file anew.
 	@cd hack/dashboards && go run .
 	@go run ./hack/monitoring
 	@go run ./hack/chart
+	@go run ./hack/apidocs
 
 .PHONY: verify
 verify: generate lint ## Check that generated files, formatting and lint are as they should be.

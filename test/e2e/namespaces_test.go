@@ -59,6 +59,24 @@ func TestAnotherNamespace(t *testing.T) {
 	})
 }
 
+// TestRestrictedIsEnforced: the namespaces of these tests refuse what the restricted Pod Security Standard does, so that
+// every pod of the product that runs in them meets it.
+func TestRestrictedIsEnforced(t *testing.T) {
+	require(t)
+	for _, where := range []string{namespace, "team-a"} {
+		if err := ensureNamespace(t.Context(), where); err != nil {
+			t.Fatal(err)
+		}
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: where, Name: "careless"},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "copy", Image: testImage, Args: []string{"copy"}}}},
+		}
+		if err := kube.Create(t.Context(), pod); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "restricted") {
+			t.Errorf("%s took a pod without a security context: %v", where, err)
+		}
+	}
+}
+
 // TestQuotaIsTold: a job says what the quota of its namespace keeps it from, which only an event of the Job tells.
 func TestQuotaIsTold(t *testing.T) {
 	require(t)

@@ -46,6 +46,8 @@ func TestOneNamespace(t *testing.T) {
 	r.onlyTokenReviewsEverywhere(t)
 	r.nothingDenied(t)
 	r.helm(t, "uninstall", "bricklayers")
+	r.deleteNamespace(t)
+	other.deleteNamespace(t)
 	for _, name := range []string{"processingjobs", "processors"} {
 		definition := &apiextensionsv1.CustomResourceDefinition{}
 		definition.Name = name + "." + v1alpha1.GroupVersion.Group

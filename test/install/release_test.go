@@ -1,11 +1,13 @@
 package install_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -83,4 +85,18 @@ func (r *release) nothingDenied(t *testing.T) {
 			t.Errorf("%s was denied %s %s: %s", request.Account.Name, request.Verb, request.URI, request.Reason)
 		}
 	}
+}
+
+// deleteNamespace deletes the release's namespace, which must not hang on anything that is gone with the release.
+func (r *release) deleteNamespace(t *testing.T) {
+	t.Helper()
+	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}}
+	start := time.Now()
+	if err := r.Delete(t.Context(), space); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the namespace to be gone", 2*time.Minute, func(ctx context.Context) (bool, error) {
+		return apierrors.IsNotFound(r.Get(ctx, client.ObjectKeyFromObject(space), space)), nil
+	})
+	t.Logf("the namespace %s was gone after %s", r.namespace, time.Since(start).Round(time.Second))
 }

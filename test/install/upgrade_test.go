@@ -12,8 +12,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -178,15 +176,7 @@ func (r *release) uninstall(t *testing.T) {
 	if err := r.Get(t.Context(), client.ObjectKeyFromObject(job), job); err != nil {
 		t.Errorf("the jobs went with the release: %v", err)
 	}
-	space := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: r.namespace}}
-	start := time.Now()
-	if err := r.Delete(t.Context(), space); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the namespace to be gone", 2*time.Minute, func(ctx context.Context) (bool, error) {
-		return apierrors.IsNotFound(r.Get(ctx, client.ObjectKeyFromObject(space), space)), nil
-	})
-	t.Logf("the namespace was gone after %s", time.Since(start).Round(time.Second))
+	r.deleteNamespace(t)
 }
 
 // leftBehind lists every object of any kind that carries the release's label, but for what follows from another.
