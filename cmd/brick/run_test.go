@@ -134,8 +134,8 @@ func TestFileThatNeedsNothing(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	const print = "G1 Z.2\nG1 X1 Y1\nG1 X2 E.1\nG1 X3 E.2\nG1 X4 E.3\nG1 X5 E.4\nG1 X6 E.5\nG1 X7 E.6\nG1 X8 E.7\nG1 X9 E.8\n" +
-		"G1 X10 E.9\nG1 X11 E1\n"
+	const print = "G1 Z.2\nG1 X1 Y1\nG1 X2 E.1\nG1 X3 E.2\nG1 X4 E.3\nG1 X5 E.4\nG1 X6 E.5\nG1 X7 E.6\n" +
+		"G1 X8 E.7\nG1 X9 E.8\nG1 X10 E.9\nG1 X11 E1\n"
 	for _, tt := range []struct {
 		name, content, reason string
 		code                  int

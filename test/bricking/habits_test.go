@@ -22,8 +22,8 @@ type habit struct {
 var layerMark = regexp.MustCompile(`(?mi)^(; CHANGE_LAYER|;LAYER_CHANGE|;LAYER:\d+|; BEGIN_LAYER_OBJECT.*)\n`)
 
 var habits = []habit{
-	{name: "start code", start: "M82\nG92\nG92 E0.0\nG10 P0 S200 R180\nG1 Z5 F1000\nG1 X0 Y0 F9000\nG1 Z0.3\nG1 X60 E5 F1500\n" +
-		"G1 X100 E12\nG92 E0\nG91\nG1 E-2 Z0.2\nG1 E2 X-1 Y-1\nG90\nG92 E0\nM83\nG1 E-1 F300\nG1 E1\n"},
+	{name: "start code", start: "M82\nG92\nG92 E0.0\nG10 P0 S200 R180\nG1 Z5 F1000\nG1 X0 Y0 F9000\n" +
+		"G1 Z0.3\nG1 X60 E5 F1500\nG1 X100 E12\nG92 E0\nG91\nG1 E-2 Z0.2\nG1 E2 X-1 Y-1\nG90\nG92 E0\nM83\nG1 E-1 F300\nG1 E1\n"},
 	{name: "volumetric extrusion", start: "M200 D1.75\n"},
 	{name: "bed mesh", start: "G28\nG29\nG29 P1\nG29.1 Z0\nG28.2\nM420 S1 Z10\nG425\n"},
 	{name: "colour change", layers: "M117 change\nG91\nG1 Z10 F600\nG90\nM600\n"},
@@ -33,8 +33,11 @@ var habits = []habit{
 	{name: "tools", layers: "T1\nT0\nM620 S0A\nM621 S0A\n"},
 	{name: "home X and Y", layers: "G28 X Y\n"},
 	{name: "known height", layers: "M114\nG92 X5\nG28 X\n"},
-	{name: "comments that say little", layers: ";\n; \n;;\n;:\n;=\n;TYPE\n;LAYER\n;HEIGHT:\n; WIDTH: x\n;LAYER_COUNT:10\n;TIME_ELAPSED:1.5\n"},
-	{name: "bed around the origin", all: func(text string) string { return shifted(shifted(text, 'X', -120), 'Y', -90.5) }},
+	{name: "comments that say little", layers: ";\n; \n;;\n;:\n;=\n;TYPE\n;LAYER\n;HEIGHT:\n; WIDTH: x\n" +
+		";LAYER_COUNT:10\n;TIME_ELAPSED:1.5\n"},
+	{name: "bed around the origin", all: func(text string) string {
+		return shifted(shifted(text, 'X', -120), 'Y', -90.5)
+	}},
 	{name: "raised bed", all: func(text string) string { return shifted(text, 'Z', 0.15) }},
 	{name: "lowered bed", all: func(text string) string { return shifted(text, 'Z', -0.05) }},
 }

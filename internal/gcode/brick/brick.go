@@ -11,8 +11,8 @@
 //	         scan.go cut.go   loops.go contours.go        columns.go emit.go output.go
 //	                          footprint.go
 //
-// pipeline.go connects the three. The scanner knows the state of the machine, the analysis only looks at one layer, the assembler works in order. So
-// the output does not depend on the number of workers or on how the input arrives.
+// pipeline.go connects the three. The scanner knows the state of the machine, the analysis only looks at one layer, the
+// assembler works in order. So the output does not depend on the number of workers or on how the input arrives.
 package brick
 
 import (

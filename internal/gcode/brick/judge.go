@@ -25,7 +25,8 @@ func checkHead(head []byte) error {
 		}
 	}
 	if controls*200 > len(sniffed) {
-		return &InputError{Label: BinaryData, Text: fmt.Sprintf("%d of the first %d bytes are no text: %s", controls, len(sniffed), noText)}
+		return &InputError{Label: BinaryData,
+			Text: fmt.Sprintf("%d of the first %d bytes are no text: %s", controls, len(sniffed), noText)}
 	}
 	return nil
 }

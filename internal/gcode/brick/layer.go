@@ -106,7 +106,8 @@ func (m *move) is(f flags) bool { return m.flags&f != 0 }
 // reset makes l an empty layer that keeps its memory.
 func (l *layer) reset() {
 	*l = layer{
-		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], notes: l.notes[:0], loops: l.loops[:0], points: l.points[:0], boxes: l.boxes[:0],
+		text: l.text[:0], moves: l.moves[:0], arcs: l.arcs[:0], notes: l.notes[:0],
+		loops: l.loops[:0], points: l.points[:0], boxes: l.boxes[:0],
 		contours: l.contours[:0], cells: l.cells[:0], grid: l.grid, order: l.order[:0],
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"bricklayers.dev/bricklayers/internal/gcode/dialect"
 )
 
-// pipeline connects scanner, workers and assembler. They hand on layers in batches, because to wake a goroutine takes as
-// long as to analyse a small layer:
+// pipeline connects scanner, workers and assembler. They hand on layers in batches, because to wake a goroutine takes
+// as long as to analyse a small layer:
 //
 //	scanner ─→ work ─→ workers ─┐ done
 //	        └→ order ───────────┴─→ assembler

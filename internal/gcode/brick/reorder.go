@@ -8,9 +8,10 @@ package brick
 //
 // So in the order "contour" the flat loops of a wall stay in the slicer's order and the raised ones follow, from the
 // outside in. A loop keeps its beads and what stands between them. What leads to it is made anew where it comes from
-// somewhere else: one travel, and a retraction only where the file would retract for it. Commands stay where they are, in
-// their order; those between the beads of a loop that moves, such as M106, stay where the loop was. Comments that label
-// the beads are said again where they would be wrong. What leaves the wall starts from another place, so that a wipe becomes a plain retraction.
+// somewhere else: one travel, and a retraction only where the file would retract for it. Commands stay where they are,
+// in their order; those between the beads of a loop that moves, such as M106, stay where the loop was. Comments that
+// label the beads are said again where they would be wrong. What leaves the wall starts from another place, so that a
+// wipe becomes a plain retraction.
 //
 // Where any of this could go wrong, the wall is printed as sliced.
 

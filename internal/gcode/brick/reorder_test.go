@@ -25,8 +25,8 @@ func squarePrint(layers int) string {
 	}
 	for n := 1; n <= layers; n++ {
 		z := 0.2 * float64(n)
-		fmt.Fprintf(&b, ";LAYER_CHANGE\n;Z:%.1f\n;HEIGHT:0.2\nG1 E-.8 F2100\nG1 Z%.1f F720\nG1 X59.55 Y50 F9000\nG1 E.8 F1500\n", z, z)
-		b.WriteString(";TYPE:Perimeter\nG1 F1800\n")
+		fmt.Fprintf(&b, ";LAYER_CHANGE\n;Z:%.1f\n;HEIGHT:0.2\nG1 E-.8 F2100\nG1 Z%.1f F720\n", z, z)
+		b.WriteString("G1 X59.55 Y50 F9000\nG1 E.8 F1500\n;TYPE:Perimeter\nG1 F1800\n")
 		square(9.55, 0, 9.55)
 		b.WriteString("G1 E-.8 F2100\nG1 X40 Y50 F9000\nG1 E.8 F1500\n;TYPE:External perimeter\nG1 F1500\n")
 		square(-10, 0, 10)
@@ -36,8 +36,8 @@ func squarePrint(layers int) string {
 	return b.String()
 }
 
-// TestALongerWayOutRetracts: from the raised loop, which is laid last, the way to the infill is longer than from the loop
-// that was last before, and needs a retraction that the file has not.
+// TestALongerWayOutRetracts: from the raised loop, which is laid last, the way to the infill is longer than from the
+// loop that was last before, and needs a retraction that the file has not.
 func TestALongerWayOutRetracts(t *testing.T) {
 	in := squarePrint(8)
 	opt := DefaultOptions()
@@ -58,8 +58,8 @@ func TestALongerWayOutRetracts(t *testing.T) {
 	}
 }
 
-// TestOnlyNewTravelsMustRetract: a file that does not show how it retracts may have its loops moved as long as the travels
-// that are made for it are short, however far apart other loops are.
+// TestOnlyNewTravelsMustRetract: a file that does not show how it retracts may have its loops moved as long as the
+// travels that are made for it are short, however far apart other loops are.
 func TestOnlyNewTravelsMustRetract(t *testing.T) {
 	for _, switches := range [][]string{{"fw-retract"}, {"fw-retract", "many-walls"}} {
 		s := brickPrint(t, "prusa", switches, func(o *Options) { o.Order = OrderContour })

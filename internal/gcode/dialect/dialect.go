@@ -1,5 +1,5 @@
-// Package dialect knows what slicers write besides G-code: how they announce layers and features, what they say of their
-// settings, and what tools that process their files leave behind.
+// Package dialect knows what slicers write besides G-code: how they announce layers and features, what they say of
+// their settings, and what tools that process their files leave behind.
 //
 // Every slicer announces layers and features by lines that hold only a comment, each in its own words:
 //

@@ -24,7 +24,8 @@ func TestReadKnowsWhatSlicersSay(t *testing.T) {
 		{"'Perimeter Path', 1.0 [feed mm/s]", Feature, int64(External)},
 		{"'Destring/Wipe/Jump Path', 0.0 [feed mm/s]", Nothing, none},
 
-		{"TYPE:Gap fill", Feature, int64(Gap)}, {"TYPE:Thin wall", Feature, int64(Gap)}, {"FEATURE: Gap infill", Feature, int64(Gap)},
+		{"TYPE:Gap fill", Feature, int64(Gap)}, {"TYPE:Thin wall", Feature, int64(Gap)},
+		{"FEATURE: Gap infill", Feature, int64(Gap)},
 		{"TYPE:Solid infill", Feature, int64(Solid)}, {"TYPE:SKIN", Feature, int64(Solid)},
 		{"FEATURE: Top surface", Feature, int64(Solid)}, {"TYPE:FILL", Feature, int64(Infill)},
 		{"TYPE:Bridge infill", Feature, int64(Bridge)}, {"FEATURE: Prime tower", Feature, int64(Tower)},
@@ -64,7 +65,8 @@ func TestSlicer(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	got := ReadSettings([]byte("; nozzle_diameter = 0.6,0.4\n; perimeter_extrusion_width = 110%\n; perimeters = 3\n"),
-		[]byte("; nozzle_diameter = 0.4\n; external_perimeters_first = 1\n; spiral_vase = 0\n; retract_before_travel = 1.5\n"))
+		[]byte("; nozzle_diameter = 0.4\n; external_perimeters_first = 1\n; spiral_vase = 0\n"+
+			"; retract_before_travel = 1.5\n"))
 	want := Settings{
 		Nozzle: 600_000, InnerWidth: 660_000, Walls: 3, OuterFirst: true, OrderKnown: true, TravelRetract: 1_500_000,
 	}
