@@ -81,6 +81,11 @@ func (r *Reconciler) expire(ctx context.Context, job *v1alpha1.ProcessingJob) er
 	return nil
 }
 
+// expiry is when a job is past its retention. One whose webhook is still to be told is kept for that: nothing else
+// remembers it.
 func expiry(job *v1alpha1.ProcessingJob, ttl time.Duration) time.Time {
+	if job.WebhookPending() {
+		ttl = max(ttl, v1alpha1.WebhookPatience)
+	}
 	return ptr.Deref(job.Status.CompletionTime, job.CreationTimestamp).Add(ttl)
 }

@@ -58,6 +58,7 @@ type ProcessingJobList struct {
 // +kubebuilder:validation:XValidation:rule="has(self.pendingTimeoutSeconds) == has(oldSelf.pendingTimeoutSeconds) && (!has(self.pendingTimeoutSeconds) || self.pendingTimeoutSeconds == oldSelf.pendingTimeoutSeconds)",message="spec.pendingTimeoutSeconds cannot change; create another ProcessingJob"
 // +kubebuilder:validation:XValidation:rule="has(self.managedBy) == has(oldSelf.managedBy) && (!has(self.managedBy) || self.managedBy == oldSelf.managedBy)",message="spec.managedBy cannot change; create another ProcessingJob"
 // +kubebuilder:validation:XValidation:rule="has(self.retries) == has(oldSelf.retries) && (!has(self.retries) || self.retries == oldSelf.retries)",message="spec.retries cannot change; create another ProcessingJob"
+// +kubebuilder:validation:XValidation:rule="has(self.webhook) == has(oldSelf.webhook) && (!has(self.webhook) || self.webhook == oldSelf.webhook)",message="spec.webhook cannot change; create another ProcessingJob"
 type ProcessingJobSpec struct {
 	// processor is the name of the Processor, in the same namespace, to run.
 	// +required
@@ -114,12 +115,26 @@ type ProcessingJobSpec struct {
 	// +kubebuilder:validation:Maximum=315360000
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 
+	// webhook is told once the job has finished. The gateway sends it, to hosts that the installation allows.
+	// +optional
+	Webhook *Webhook `json:"webhook,omitempty"`
+
 	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own, for example
 	// kueue.x-k8s.io/multikueue.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	ManagedBy *string `json:"managedBy,omitempty"`
+}
+
+// Webhook is an address that wants to know.
+type Webhook struct {
+	// url takes a POST with the job, signed as Standard Webhooks has it. The condition Notified says what became of it.
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != \"\"",message="spec.webhook.url must be an absolute https:// address"
+	URL string `json:"url,omitempty"`
 }
 
 // Input says where the file comes from: exactly one of the fields is set.
@@ -233,6 +248,8 @@ const (
 	ConditionStarted = "Started"
 	// ConditionFinished is True once the phase is final, with the final reason.
 	ConditionFinished = "Finished"
+	// ConditionNotified is set once the webhook needs no further try: True when it was delivered.
+	ConditionNotified = "Notified"
 )
 
 // Reasons, a closed list: they stand in status.reason, in the conditions and in metrics.

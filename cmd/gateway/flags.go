@@ -36,6 +36,7 @@ func parseFlags(args []string) (*options, error) {
 	o.bindFiles(flags)
 	o.bindAccess(flags)
 	o.bindLimits(flags)
+	o.bindWebhooks(flags)
 	o.bindCleanup(flags)
 	o.log.BindFlags(flags)
 	if err := flags.Parse(args); err != nil {
@@ -104,6 +105,15 @@ func (o *options) bindLimits(flags *flag.FlagSet) {
 		"uploads are refused in a namespace whose uploads and results take more than this; 0 for no limit")
 }
 
+func (o *options) bindWebhooks(flags *flag.FlagSet) {
+	flags.Var((*words)(&o.gateway.Webhooks.Hosts), "webhook-hosts",
+		"hosts, such as example.com,*.example.org, to which a finished job's webhook may go; none allows no webhooks")
+	flags.StringVar(&o.gateway.Webhooks.SecretFile, "webhook-secret-file", "",
+		"file with the secrets that webhooks are signed with, whsec_ and Base64, one on each line")
+	flags.Var((*prefixes)(&o.gateway.Webhooks.Guard.Allow), "webhook-allow-cidrs",
+		"ranges, such as 10.0.0.0/8, inside which a webhook's host may be although they are private")
+}
+
 func (o *options) bindCleanup(flags *flag.FlagSet) {
 	flags.Func("queue-url", "address of the manager's queue, such as http://bricklayers-manager:8082, to tell clients how "+
 		"long their jobs wait; by default they are not told", func(address string) error {
@@ -141,6 +151,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf(
 			"--sweep-grace-period (%s) must be longer than --upload-timeout (%s), or a sweep could take a file "+
 				"for left over while its job is being made", o.cleanup.GracePeriod, o.gateway.UploadTimeout)
+	case o.gateway.Webhooks.Validate() != nil:
+		return fmt.Errorf("--webhook-hosts or --webhook-secret-file: %w", o.gateway.Webhooks.Validate())
 	case o.leaderElect && o.leaseNamespace == "":
 		return errors.New("--leader-elect needs --lease-namespace or $POD_NAMESPACE")
 	}
@@ -171,6 +183,26 @@ func (s *size) String() string {
 		return ""
 	}
 	return resource.NewQuantity(int64(*s), resource.BinarySI).String()
+}
+
+// words is a flag such as a,b.
+type words []string
+
+func (w *words) Set(text string) error {
+	*w = nil
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			*w = append(*w, word)
+		}
+	}
+	return nil
+}
+
+func (w *words) String() string {
+	if w == nil {
+		return ""
+	}
+	return strings.Join(*w, ",")
 }
 
 // prefixes is a flag such as 10.0.0.0/8,fd00::/8.

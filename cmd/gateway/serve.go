@@ -48,7 +48,7 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 		return err
 	}
 	sweeper := &cleanup.Sweeper{Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: time.Now}
-	one := &leader.Leader{Config: config, Work: []func(context.Context){sweeper.Run}}
+	one := &leader.Leader{Config: config, Work: []func(context.Context){sweeper.Run, g.DeliverWebhooks}}
 	if o.leaderElect {
 		one.Namespace = o.leaseNamespace
 	}

@@ -22,6 +22,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queueapi"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/webhook"
 )
 
 // Options are the gateway's settings.
@@ -31,6 +32,7 @@ type Options struct {
 	AllNamespaces bool
 	// Authenticate asks who sends a request, and RBAC whether they may. Else everybody may everything.
 	Authenticate bool
+	Webhooks     webhook.Policy
 	ClientLimits
 	Quota
 	DefaultProcessor string // of an upload that names none
@@ -52,21 +54,22 @@ type Options struct {
 // Gateway serves people and pods.
 type Gateway struct {
 	Options
-	cached  client.Reader // may be a moment behind
-	live    client.Client
-	store   *storage.Store
-	metrics *metrics.Gateway
-	misses  *rate.Limiter
-	scrape  http.Handler
-	pods    *podIdentities
-	ready   *readiness
-	changes *changes
-	queue   *queue
-	reviews *reviews // nil where nobody is asked who they are
-	index   *index   // nil where nothing needs it
-	tus     http.Handler
-	clients *clients // nil where nothing is limited
-	quotas  *quotas  // nil where nothing is bounded
+	cached   client.Reader // may be a moment behind
+	live     client.Client
+	store    *storage.Store
+	metrics  *metrics.Gateway
+	misses   *rate.Limiter
+	scrape   http.Handler
+	pods     *podIdentities
+	ready    *readiness
+	changes  *changes
+	queue    *queue
+	reviews  *reviews // nil where nobody is asked who they are
+	index    *index   // nil where nothing needs it
+	tus      http.Handler
+	clients  *clients // nil where nothing is limited
+	webhooks *webhook.Notifier
+	quotas   *quotas // nil where nothing is bounded
 
 	heartbeat time.Duration // of streams
 	draining  chan struct{} // closed when the process is told to stop
@@ -107,6 +110,10 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		g.index = newIndex()
 	}
 	g.quotas = newQuotas(o.Quota, g.index)
+	g.webhooks = &webhook.Notifier{
+		Policy: &g.Options.Webhooks, Cached: cached, Live: live, Metrics: g.metrics,
+		Describe: func(job *v1alpha1.ProcessingJob) any { return g.describe(job) },
+	}
 	g.tus = g.newTus()
 	return g
 }
@@ -116,6 +123,7 @@ func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) {
 	if g.index != nil {
 		g.index.put(job)
 	}
+	g.webhooks.JobSeen(job)
 	g.changes.notify(jobName(job))
 }
 
@@ -137,6 +145,9 @@ func init() {
 		validationReason[reason] = true
 	}
 }
+
+// DeliverWebhooks tells the webhooks of finished jobs until the context ends. One of several gateways does it.
+func (g *Gateway) DeliverWebhooks(ctx context.Context) { g.webhooks.Run(ctx) }
 
 // Metrics are the gateway's, for whoever works beside it in the process.
 func (g *Gateway) Metrics() *metrics.Gateway { return g.metrics }

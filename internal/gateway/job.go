@@ -141,6 +141,9 @@ func (u *upload) create(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 			}},
 		},
 	}
+	if u.webhook != "" {
+		job.Spec.Webhook = &v1alpha1.Webhook{URL: u.webhook}
+	}
 	if len(u.parameters) > 0 {
 		job.Spec.Parameters = u.parameters
 	}

@@ -44,6 +44,7 @@ const (
 	reasonChooseFile        = "choose_file"
 	reasonNoSuchFile        = "no_such_file"
 	reasonFileMissing       = "file_missing"
+	reasonWebhook           = "webhook_not_allowed"
 	reasonBadDigest         = "bad_digest"
 	reasonDigestMismatch    = "digest_mismatch"
 	reasonListingOff        = "listing_disabled"
@@ -73,6 +74,7 @@ var uploadReasons = []string{
 	reasonNoFile, reasonBadForm, reasonBadField, reasonBadName, reasonProcessorNotFound, reasonInvalidParameters,
 	reasonEmpty, reasonFileTooLarge, reasonInvalidExtension, reasonInvalidFormat, reasonJobRefused,
 	reasonBadKey, reasonKeyReused, reasonBadDigest, reasonDigestMismatch,
+	reasonWebhook,
 }
 
 // problem is an answer that is an error (RFC 9457).

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -30,6 +31,7 @@ type jobView struct {
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
 	Input      *fileView         `json:"input,omitempty"`
 	Output     []fileView        `json:"output,omitempty"`
+	Webhook    *webhookView      `json:"webhook,omitempty"`
 	Content    *validate.Result  `json:"content,omitempty"` // what the check found, in the answer to an upload only
 	Links      links             `json:"links"`
 }
@@ -39,6 +41,13 @@ type fileView struct {
 	Size     int64  `json:"size"` // bytes
 	SHA256   string `json:"sha256"`
 	Download string `json:"download,omitempty"`
+}
+
+// webhookView is what became of a job's webhook: a reason of the condition Notified, or nothing yet.
+type webhookView struct {
+	URL     string `json:"url"`
+	Outcome string `json:"outcome,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 type links struct {
@@ -128,6 +137,12 @@ func (g *Gateway) describe(job *v1alpha1.ProcessingJob) *jobView {
 	}
 	if job.Spec.Input.Upload != nil {
 		view.Links.Input = g.path("input", job, "", nil)
+	}
+	if hook := job.Spec.Webhook; hook != nil {
+		view.Webhook = &webhookView{URL: hook.URL}
+		if notified := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionNotified); notified != nil {
+			view.Webhook.Outcome, view.Webhook.Message = notified.Reason, notified.Message
+		}
 	}
 	if s.Output != nil {
 		for _, f := range s.Output.Files {

@@ -51,6 +51,7 @@ func (g *Gateway) describeResumable(ctx context.Context, header http.Header, siz
 	return &storage.Resumable{
 		JobID: u.jobID, Size: size, FileName: u.fileName, Processor: u.processorName,
 		Parameters: u.parameters, Priority: u.priority,
+		Webhook: u.webhook,
 	}, nil
 }
 
@@ -59,6 +60,7 @@ func (g *Gateway) resumed(ctx context.Context, facts *storage.Resumable) (*uploa
 	u := &upload{
 		gateway: g, ctx: ctx, namespace: callerOf(ctx).namespace, jobID: facts.JobID, fileName: facts.FileName,
 		processorName: facts.Processor, parameters: maps.Clone(facts.Parameters), priority: facts.Priority,
+		webhook: facts.Webhook,
 	}
 	return u, u.admit()
 }

@@ -65,6 +65,7 @@ type upload struct {
 	processorName string
 	parameters    map[string]string
 	priority      *int32
+	webhook       string
 	fileName      string
 
 	processor *v1alpha1.Processor     // once it is known which

@@ -181,11 +181,16 @@ func (u *upload) setField(name, value string) error {
 			return repeated(name)
 		}
 		return u.setPriority(value)
+	case name == "webhook":
+		if u.webhook != "" {
+			return repeated(name)
+		}
+		return u.setWebhook(value)
 	case name == "file":
 		return fail(http.StatusBadRequest, reasonBadField, "file belongs into the body")
 	default:
 		return fail(http.StatusBadRequest, reasonBadField,
-			"there is no field %q; there are file, processor, parameters[NAME] and priority", name)
+			"there is no field %q; there are file, processor, parameters[NAME], priority and webhook", name)
 	}
 	return nil
 }
@@ -200,6 +205,17 @@ func (u *upload) setPriority(value string) error {
 	}
 	priority := int32(n)
 	u.priority = &priority
+	return nil
+}
+
+func (u *upload) setWebhook(value string) error {
+	if value == "" {
+		return nil // an empty field of a web form
+	}
+	if err := u.gateway.Webhooks.Check(value); err != nil {
+		return fail(http.StatusBadRequest, reasonWebhook, "webhook: %v", err)
+	}
+	u.webhook = value
 	return nil
 }
 

@@ -22,6 +22,14 @@ const (
 	DownloadFailedFileMissing = "failed_file_missing"
 )
 
+// Values of bricklayers_webhook_tries_total{outcome}.
+const (
+	WebhookDelivered  = "delivered"
+	WebhookFailed     = "failed" // it is tried again
+	WebhookNotAllowed = "not_allowed"
+	WebhookGivenUp    = "given_up"
+)
+
 // Gateway holds the metrics that the gateway raises.
 type Gateway struct {
 	requests         *prometheus.CounterVec
@@ -36,6 +44,9 @@ type Gateway struct {
 	CleanupErrors    prometheus.Counter
 	MemoryUsage      prometheus.Gauge // bytes
 	DiskUsage        prometheus.Gauge // bytes
+
+	WebhookTries    *prometheus.CounterVec // by outcome
+	WebhooksPending prometheus.Gauge
 }
 
 // NewGateway registers the gateway's metrics. validationReasons is the closed list of reasons for which an upload can
@@ -57,10 +68,13 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		CleanupErrors: counter("cleanup_errors_total", "Total errors during cleanup operations"),
 		MemoryUsage:   gauge("system_memory_usage_bytes", "Current memory usage in bytes"),
 		DiskUsage:     gauge("system_disk_usage_bytes", "Current disk usage for temp directories"),
+
+		WebhookTries:    counterVec("bricklayers_webhook_tries_total", "Tries to tell a webhook, by outcome", "outcome"),
+		WebhooksPending: gauge("bricklayers_webhooks_pending", "Number of finished jobs whose webhook is still to be told"),
 	}
 	reg.MustRegister(appInfo("HTTP gateway"), m.requests, m.requestDuration, m.Uploads, m.UploadFileSize,
 		m.UploadValidation, m.Downloads, m.CleanupRuns, m.CleanupFiles, m.CleanupBytes, m.CleanupErrors,
-		m.MemoryUsage, m.DiskUsage)
+		m.MemoryUsage, m.DiskUsage, m.WebhookTries, m.WebhooksPending)
 	for _, status := range []string{UploadSuccess, UploadFailedSize, UploadFailedValidation, UploadFailedError} {
 		m.Uploads.WithLabelValues(status)
 	}
@@ -68,6 +82,9 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		DownloadSuccess, DownloadFailedNotFound, DownloadFailedNotReady, DownloadFailedFileMissing,
 	} {
 		m.Downloads.WithLabelValues(status)
+	}
+	for _, outcome := range []string{WebhookDelivered, WebhookFailed, WebhookNotAllowed, WebhookGivenUp} {
+		m.WebhookTries.WithLabelValues(outcome)
 	}
 	for _, reason := range validationReasons {
 		m.UploadValidation.WithLabelValues(reason)

@@ -26,6 +26,7 @@ type Resumable struct {
 	Processor  string            `json:"processor,omitempty"`
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Priority   *int32            `json:"priority,omitempty"`
+	Webhook    string            `json:"webhook,omitempty"`
 	Expires    time.Time         `json:"expires"` // no part is taken after it
 }
 

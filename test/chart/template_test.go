@@ -29,6 +29,7 @@ func TestRefusedValues(t *testing.T) {
 		{"all namespaces for everybody", "gateway.auth.allNamespaces=true", "needs gateway.auth.mode=kubernetes"},
 		{"all namespaces, one watched", "gateway.auth.mode=kubernetes,gateway.auth.allNamespaces=true,watchNamespace=a",
 			"needs an empty watchNamespace"},
+		{"webhooks without a secret", "gateway.webhooks.hosts={example.com}", "gateway.webhooks.secretName"},
 		{"a route to nowhere", "gateway.httpRoute.enabled=true", "parentRefs must name the Gateway"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -204,6 +204,16 @@ var Extra = []Family{
 		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: manager,
 		Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
 	},
+	{
+		Name: "bricklayers_webhook_tries_total", Type: "counter", Description: "Tries to tell a webhook, by outcome",
+		Labels: []Label{{Name: "outcome", Values: []string{"delivered", "failed", "not_allowed", "given_up"}}},
+		By:     gateway, Raised: "with each try, by the replica that delivers", Source: "internal/webhook/delivery.go",
+	},
+	{
+		Name: "bricklayers_webhooks_pending", Type: "gauge",
+		Description: "Number of finished jobs whose webhook is still to be told",
+		By:          gateway, Raised: "when one comes or is settled, by the replica that delivers", Source: "internal/webhook/delivery.go",
+	},
 }
 
 // Routes are the endpoints of http_requests_total. Each has a series at zero for a good answer and one for a fault of

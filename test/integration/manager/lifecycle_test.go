@@ -299,6 +299,35 @@ func TestExpires(t *testing.T) {
 	f.gone(child)
 }
 
+// A job past its retention stays until its webhook was told: nothing else remembers that it is to be.
+func TestExpiresOnceItsWebhookWasTold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.startManager()
+	f.processor()
+	var jobs []*v1alpha1.ProcessingJob
+	for _, name := range []string{"told", "plain"} {
+		job := f.job(name, func(s *v1alpha1.ProcessingJobSpec) {
+			s.TTLSecondsAfterFinished = ptr.To[int32](0)
+			if name == "told" {
+				s.Webhook = &v1alpha1.Webhook{URL: "https://example.com/"}
+			}
+		})
+		f.ends(f.cp.Pod(t, f.child(job, 1)), "process", 65, "Error", "")
+		jobs = append(jobs, job)
+	}
+	f.gone(jobs[1])
+	done := f.untilPhase("told", v1alpha1.PhaseError, v1alpha1.ReasonInputRejected)
+	before := done.DeepCopy()
+	meta.SetStatusCondition(&done.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionNotified, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDelivered,
+	})
+	if err := f.client.Status().Patch(t.Context(), done, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	f.gone(done)
+}
+
 func TestDeletedWhileRunning(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

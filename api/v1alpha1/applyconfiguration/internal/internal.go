@@ -188,6 +188,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ttlSecondsAfterFinished
       type:
         scalar: numeric
+    - name: webhook
+      type:
+        namedType: dev.bricklayers.bricklayers.api.v1alpha1.Webhook
 - name: dev.bricklayers.bricklayers.api.v1alpha1.ProcessingJobStatus
   map:
     fields:
@@ -408,6 +411,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: size
       type:
         scalar: numeric
+- name: dev.bricklayers.bricklayers.api.v1alpha1.Webhook
+  map:
+    fields:
+    - name: url
+      type:
+        scalar: string
 - name: io.k8s.api.core.v1.Affinity
   map:
     fields:

@@ -27,6 +27,8 @@ type ProcessingJobSpecApplyConfiguration struct {
 	Retries *int32 `json:"retries,omitempty"`
 	// ttlSecondsAfterFinished is how long the job and its files are kept after it finished. Default: the Processor's.
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+	// webhook is told once the job has finished. The gateway sends it, to hosts that the installation allows.
+	Webhook *WebhookApplyConfiguration `json:"webhook,omitempty"`
 	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own, for example
 	// kueue.x-k8s.io/multikueue.
 	ManagedBy *string `json:"managedBy,omitempty"`
@@ -113,6 +115,14 @@ func (b *ProcessingJobSpecApplyConfiguration) WithRetries(value int32) *Processi
 // If called multiple times, the TTLSecondsAfterFinished field is set to the value of the last call.
 func (b *ProcessingJobSpecApplyConfiguration) WithTTLSecondsAfterFinished(value int32) *ProcessingJobSpecApplyConfiguration {
 	b.TTLSecondsAfterFinished = &value
+	return b
+}
+
+// WithWebhook sets the Webhook field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Webhook field is set to the value of the last call.
+func (b *ProcessingJobSpecApplyConfiguration) WithWebhook(value *WebhookApplyConfiguration) *ProcessingJobSpecApplyConfiguration {
+	b.Webhook = value
 	return b
 }
 
