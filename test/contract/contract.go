@@ -216,12 +216,20 @@ var Extra = []Family{
 	},
 }
 
-// Routes are the endpoints of http_requests_total. Each has a series at zero for a good answer and one for a fault of
-// the gateway's, but for /healthz and /metrics, which have no such answer.
-var Routes = []string{
-	"POST /api/v1/upload", "GET /api/v1/status/{job_id}", "GET /api/v1/status/{job_id}/events",
-	"GET /api/v1/download/{job_id}", "DELETE /api/v1/jobs/{job_id}", "GET /api/v1/processors", "GET /readyz",
-	"GET /pod/v1/input", "PUT /pod/v1/outputs/{name}", "POST /pod/v1/commit", "GET /healthz", "GET /metrics",
+// Routes are the endpoints of http_requests_total. Each has a series at zero for a good answer, and one for a fault of the
+// gateway's.
+var Routes = append([]string{
+	"POST /api/v1/upload", "GET /api/v1/status/{job_id}", "GET /api/v1/status/{job_id}/events", "POST /api/v1/events",
+	"GET /api/v1/download/{job_id}", "GET /api/v1/input/{job_id}", "GET /api/v1/jobs", "DELETE /api/v1/jobs/{job_id}",
+	"GET /api/v1/processors", "POST /api/v1/uploads/", "GET /api/v1/uploads/{upload_id}",
+	"PATCH /api/v1/uploads/{upload_id}", "POST /api/v1/uploads/{upload_id}", "DELETE /api/v1/uploads/{upload_id}",
+	"GET /readyz", "GET /pod/v1/input", "PUT /pod/v1/outputs/{name}", "POST /pod/v1/commit",
+}, faultless...)
+
+// faultless are those that always know their answer.
+var faultless = []string{
+	"OPTIONS /api/v1/uploads/", "GET /healthz", "GET /metrics", "GET /", "GET /icon.svg", "GET /licenses.txt",
+	"GET /assets/{file}",
 }
 
 // ValidationReasons are values of upload_validation_failures_total{reason} that the contract names; all others exist at
