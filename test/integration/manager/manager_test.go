@@ -265,6 +265,15 @@ func (f *fixture) goneWithin(limit time.Duration, o client.Object) {
 // metric reads one sample, a histogram's count.
 func (f *fixture) metric(name string, labels ...string) float64 {
 	f.Helper()
+	value, exists := f.findMetric(name, labels...)
+	if !exists {
+		f.Errorf("no series %s%v", name, labels)
+	}
+	return value
+}
+
+func (f *fixture) findMetric(name string, labels ...string) (value float64, exists bool) {
+	f.Helper()
 	families, err := f.registry.Gather()
 	if err != nil {
 		f.Fatal(err)
@@ -275,12 +284,11 @@ func (f *fixture) metric(name string, labels ...string) float64 {
 		}
 		for _, m := range family.GetMetric() {
 			if hasLabels(m, labels) {
-				return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount()), true
 			}
 		}
 	}
-	f.Errorf("no series %s%v", name, labels)
-	return -1
+	return 0, false
 }
 
 func hasLabels(m *dto.Metric, pairs []string) bool {

@@ -114,7 +114,7 @@ func (w *world) play(pod *corev1.Pod) {
 
 func (w *world) end(ctx context.Context, pod *corev1.Pod) error {
 	if pod.DeletionTimestamp != nil {
-		return w.f.client.Delete(ctx, pod, client.GracePeriodSeconds(0))
+		return w.stopped(ctx, pod)
 	}
 	if pod.Status.InitContainerStatuses != nil || pod.Status.Phase == corev1.PodFailed {
 		return nil
@@ -142,9 +142,21 @@ func (w *world) end(ctx context.Context, pod *corev1.Pod) error {
 	return w.f.client.Status().Patch(ctx, pod, client.MergeFrom(before))
 }
 
+// stopped confirms that the containers of a deleted pod have stopped, which takes them a while: until then it counts as
+// a pod that runs.
+func (w *world) stopped(ctx context.Context, pod *corev1.Pod) error {
+	const while = 300 * time.Millisecond
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(while):
+		return w.f.client.Delete(ctx, pod, client.GracePeriodSeconds(0))
+	}
+}
+
 // fate of an attempt's pods, the same whatever the order of events.
 func (w *world) fate(pod *corev1.Pod) string {
-	fates := []string{"good", "good", "good", "1", "65", "out of memory", "never ends", "nothing committed"}
+	fates := []string{"good", "good", "good", "1", "65", "out of memory", "never ends", "never ends", "never ends", "nothing committed"}
 	hash := fnv.New64a()
 	fmt.Fprint(hash, w.seed, pod.Labels[childname.LabelJob], pod.Labels[childname.LabelAttempt])
 	return fates[hash.Sum64()%uint64(len(fates))]
@@ -165,6 +177,13 @@ func (w *world) commit(ctx context.Context, pod *corev1.Pod) error {
 		setResult(job)
 		return w.f.client.Status().Patch(ctx, job, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	})
+}
+
+// runs tells whether the job has a pod that runs.
+func (w *world) runs(job types.UID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.alive[job]) > 0
 }
 
 // check reports what must never have happened, and attempts beyond what was allowed.
