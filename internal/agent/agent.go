@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -53,23 +54,34 @@ type gateway struct {
 	url       string
 	tokenFile string
 	client    *http.Client
+	direct    *http.Client // of the bucket, at an address that the gateway has signed
 	backoff   backoff
 }
+
+// reachWithin is how long the bucket may take to be reached. It may be that no pod can: what a pod may connect to is the
+// installation's choice.
+const reachWithin = 5 * time.Second
 
 func newGateway(url, tokenFile string, b backoff) *gateway {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.Proxy = nil // the gateway is in the cluster, and a token must not go to a proxy
 	transport.ResponseHeaderTimeout = 90 * time.Second
+	direct := transport.Clone()
+	direct.DialContext = (&net.Dialer{Timeout: reachWithin}).DialContext
 	return &gateway{
+		direct:    &http.Client{Transport: direct},
 		url:       strings.TrimSuffix(url, "/"),
 		tokenFile: tokenFile,
-		client:    &http.Client{Transport: transport},
+		client:    &http.Client{Transport: transport, CheckRedirect: neverRedirect},
 		backoff:   b,
 	}
 }
 
-// do sends one request with the pod's token and returns an answer of status 200, or an error that tells whether another
-// try is worth it.
+// neverRedirect leaves redirects to the caller: the token is for the gateway only.
+func neverRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// do sends one request with the pod's token and returns an answer of status 200, or 307 where the gateway sends
+// elsewhere, or an error that tells whether another try is worth it.
 func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, size int64) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, g.url+path, body)
 	if err != nil {
@@ -88,7 +100,7 @@ func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, s
 		}
 		return nil, temporary("the gateway cannot be reached: %w", err)
 	}
-	if response.StatusCode == http.StatusOK {
+	if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusTemporaryRedirect {
 		return response, nil
 	}
 	defer response.Body.Close()

@@ -79,12 +79,20 @@ func (f *Fetch) makeFolders() error {
 }
 
 func (f *Fetch) fromGateway(ctx context.Context, g *gateway) (facts *podapi.File, err error) {
+	path := podapi.InputPath
 	err = g.backoff.retry(ctx, func() error {
-		response, err := g.do(ctx, http.MethodGet, podapi.InputPath, nil, 0)
+		response, err := g.do(ctx, http.MethodGet, path, nil, 0)
 		if err != nil {
 			return err
 		}
 		defer response.Body.Close()
+		if response.StatusCode == http.StatusTemporaryRedirect {
+			path = podapi.InputPath + "?" + podapi.ThroughGateway // should this not work
+			if response, err = g.getDirectly(ctx, response.Header.Get("Location")); err != nil {
+				return err
+			}
+			defer response.Body.Close()
+		}
 		if facts, err = f.save(response.Body); err != nil {
 			return err
 		}

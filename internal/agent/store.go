@@ -3,9 +3,13 @@ package agent
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -89,24 +93,81 @@ func (s *Store) upload(ctx context.Context, g *gateway, name string) (stored *po
 	if err != nil {
 		return nil, err
 	}
+	local := podapi.File{Name: name, Size: info.Size()}
+	if local.SHA256, err = digestOf(file); err != nil {
+		return nil, err
+	}
+	direct := true
 	err = g.backoff.retry(ctx, func() error {
-		// The client closes a body that is a Closer; the section leaves the file open for another try.
-		body := io.NewSectionReader(file, 0, info.Size())
-		response, err := g.do(ctx, http.MethodPut, podapi.OutputsPath+url.PathEscape(name), body, info.Size())
-		if err != nil {
-			return err
+		if direct {
+			stored, err = g.storeDirectly(ctx, file, local)
+			var unreachable *directError
+			direct = !errors.As(err, &unreachable)
+			if stored != nil || err != nil {
+				return err
+			}
 		}
-		defer response.Body.Close()
-		stored = &podapi.File{}
-		if err := json.NewDecoder(response.Body).Decode(stored); err != nil {
-			return temporary("read the gateway's answer: %w", err)
-		}
-		if stored.Size != info.Size() {
-			return temporary("the gateway took %d of %d bytes", stored.Size, info.Size())
-		}
-		return nil
+		stored, err = g.store(ctx, file, local)
+		return err
 	})
 	return stored, err
+}
+
+func digestOf(file io.ReaderAt) (string, error) {
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.NewSectionReader(file, 0, math.MaxInt64)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// store sends a file to the gateway.
+func (g *gateway) store(ctx context.Context, file io.ReaderAt, local podapi.File) (*podapi.File, error) {
+	// The client closes a body that is a Closer; the section leaves the file open for another try.
+	body := io.NewSectionReader(file, 0, local.Size)
+	response, err := g.do(ctx, http.MethodPut, podapi.OutputsPath+url.PathEscape(local.Name), body, local.Size)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	stored := &podapi.File{}
+	if err := json.NewDecoder(response.Body).Decode(stored); err != nil {
+		return nil, temporary("read the gateway's answer: %w", err)
+	}
+	if *stored != local {
+		return nil, temporary("the gateway took %d bytes with SHA-256 %s instead of %d with %s",
+			stored.Size, stored.SHA256, local.Size, local.SHA256)
+	}
+	return stored, nil
+}
+
+// storeDirectly puts a file into the bucket. It returns nil when there is no way to do that.
+func (g *gateway) storeDirectly(ctx context.Context, file io.ReaderAt, local podapi.File) (*podapi.File, error) {
+	body, err := json.Marshal(local)
+	if err != nil {
+		return nil, err
+	}
+	path := podapi.OutputsPath + url.PathEscape(local.Name)
+	response, err := g.do(ctx, http.MethodPost, path, bytes.NewReader(body), int64(len(body)))
+	var refusal *refusedError
+	if errors.As(err, &refusal) && (refusal.status == http.StatusMethodNotAllowed || refusal.status == http.StatusNotFound) {
+		return nil, nil // a gateway of a version that does not know of it
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	signed := &podapi.SignedPut{}
+	if err := json.NewDecoder(response.Body).Decode(signed); err != nil {
+		return nil, temporary("read the gateway's answer: %w", err)
+	}
+	if signed.URL == "" {
+		return nil, nil
+	}
+	if err := g.putDirectly(ctx, signed, io.NewSectionReader(file, 0, local.Size), local.Size); err != nil {
+		return nil, err
+	}
+	return &local, nil
 }
 
 func (s *Store) commit(ctx context.Context, g *gateway, commit podapi.Commit) error {

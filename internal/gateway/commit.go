@@ -41,8 +41,9 @@ func (g *Gateway) checkCommit(ctx context.Context, pod *podJob, commit *podapi.C
 			return bad("output %q is there twice", file.Name)
 		}
 		seen[file.Name] = true
-		size, _, err := g.store.Stat(ctx, storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, file.Name))
-		if errors.Is(err, storage.ErrNotFound) || err == nil && size != file.Size {
+		key := storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, file.Name)
+		stored, err := g.store.Verify(ctx, key, file.Size, file.SHA256)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && !stored {
 			return fail(http.StatusConflict, reasonOutputMissing,
 				"output %q is not in the storage as it should be; store it again", file.Name)
 		}

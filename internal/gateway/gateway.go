@@ -191,6 +191,7 @@ func (g *Gateway) PodHandler() http.Handler {
 	rt := newRouter(g.metrics)
 	rt.handle("GET /pod/v1/input", g.podInput, 200, 307, 401, 403, 410, 500, 503)
 	rt.handle("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)
+	rt.handle("POST /pod/v1/outputs/{name}", g.podOutputAddress, 200, 400, 401, 403, 413, 500, 503)
 	rt.handle("POST /pod/v1/commit", g.podCommit, 200, 401, 403, 409, 500, 503)
 	return rt
 }

@@ -23,7 +23,46 @@ func (g *Gateway) podInput(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return g.sendInput(w, r, job, g.RedirectPods)
+	return g.sendInput(w, r, job, g.RedirectPods && r.URL.RawQuery != podapi.ThroughGateway)
+}
+
+// podOutputAddress tells a pod where in the bucket it can put an output file, if it can.
+func (g *Gateway) podOutputAddress(w http.ResponseWriter, r *http.Request) error {
+	pod, err := g.pods.of(r)
+	if err != nil {
+		return err
+	}
+	file := podapi.File{}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCommitBytes)).Decode(&file); err != nil {
+		return fail(http.StatusBadRequest, reasonBadCommit, "what is said of the file cannot be read: %v", err)
+	}
+	haveBody(w, r)
+	file.Name = r.PathValue("name")
+	if err := checkFile(file); err != nil {
+		return fail(http.StatusBadRequest, reasonBadCommit, "output: %v", err)
+	}
+	if file.Size > g.MaxOutputSize {
+		return outputTooLarge(g.MaxOutputSize)
+	}
+	answer := podapi.SignedPut{}
+	if g.RedirectPods {
+		key := storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, file.Name)
+		signed, err := g.store.SignedPut(r.Context(), key, file.Size, file.SHA256)
+		if err != nil {
+			return storageProblem(err)
+		}
+		if signed != nil {
+			answer = podapi.SignedPut(*signed)
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, "application/json", answer)
+	return nil
+}
+
+func outputTooLarge(limit int64) *problem {
+	return fail(http.StatusRequestEntityTooLarge, reasonOutputTooBig,
+		"an output file is larger than the %d bytes allowed", limit)
 }
 
 // podOutput stores one output file of a pod. A repeated request takes the place of the first.
@@ -65,8 +104,7 @@ func copyOutput(sink io.Writer, body io.Reader, limit int64) (*podapi.File, erro
 	for {
 		n, readErr := fill(body, chunk[:])
 		if size += int64(n); size > limit {
-			return nil, fail(http.StatusRequestEntityTooLarge, reasonOutputTooBig,
-				"an output file is larger than the %d bytes allowed", limit)
+			return nil, outputTooLarge(limit)
 		}
 		hash.Write(chunk[:n])
 		if _, err := sink.Write(chunk[:n]); err != nil {

@@ -5,10 +5,21 @@ package podapi
 // Paths of the gateway's pod port. Every request carries the pod's token (Authorization: Bearer) and concerns the
 // pod's own job only.
 const (
-	InputPath   = "/pod/v1/input"    // GET: the uploaded file
-	OutputsPath = "/pod/v1/outputs/" // PUT, followed by the file's name: one output file
-	CommitPath  = "/pod/v1/commit"   // POST: makes the outputs the job's result
+	InputPath = "/pod/v1/input" // GET: the uploaded file
+	// Followed by an output file's name. PUT: the file. POST, with what is known of it: where else it can be put.
+	OutputsPath = "/pod/v1/outputs/"
+	CommitPath  = "/pod/v1/commit" // POST: makes the outputs the job's result
 )
+
+// ThroughGateway as a query has the gateway send the input itself, not an address where it can be had: for a pod that
+// cannot reach the bucket.
+const ThroughGateway = "through=gateway"
+
+// SignedPut answers where a file can be put: at the gateway when it is empty.
+type SignedPut struct {
+	URL    string            `json:"url,omitempty"`
+	Header map[string]string `json:"header,omitempty"` // to be sent as it is, without the token
+}
 
 // TokenFile is where the pod's token is mounted. The kubelet renews it, so it is read for each request.
 const TokenFile = "/var/run/secrets/bricklayers/token"

@@ -3,6 +3,8 @@ package storage
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +36,7 @@ func TestContract(t *testing.T) {
 		"a cancelled write is none":   cancelledWriteIsNone,
 		"a probe leaves nothing":      probeLeavesNothing,
 		"signed addresses":            signedAddresses,
+		"signed writes":               signedWrites,
 		"memory of writes is bounded": memoryIsBounded,
 	}
 	for kind, address := range buckets {
@@ -265,6 +268,63 @@ func signedAddresses(t *testing.T, store *Store) {
 	if err != nil || params["filename"] != name {
 		t.Errorf("Content-Disposition %q: %v", response.Header.Get("Content-Disposition"), err)
 	}
+}
+
+// signedWrites are for one content, whatever is sent.
+func signedWrites(t *testing.T, store *Store) {
+	const content = "content"
+	sum := sha256.Sum256([]byte(content))
+	digest := hex.EncodeToString(sum[:])
+	key := OutputKey("signed-put", "uid", "pod", "größe.gcode")
+	signed, err := store.SignedPut(t.Context(), key, int64(len(content)), digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if store.dir != "" {
+		if signed != nil {
+			t.Errorf("a folder has no address, but %s", signed.URL)
+		}
+		put(t, store, key, content)
+	} else {
+		for _, body := range []string{"CONTENT", "too long a content", content} {
+			if status := sendSigned(t, signed, body); (status == http.StatusOK) != (body == content) {
+				t.Errorf("%q: status %d", body, status)
+			}
+		}
+	}
+	for _, test := range []struct {
+		size   int64
+		digest string
+		want   bool
+	}{
+		{int64(len(content)), digest, true},
+		{int64(len(content)) - 1, digest, false},
+		{int64(len(content)), strings.Repeat("0", 64), store.dir != ""}, // a folder knows no digest
+	} {
+		if ok, err := store.Verify(t.Context(), key, test.size, test.digest); err != nil || ok != test.want {
+			t.Errorf("%d bytes of %s: %t, %v", test.size, test.digest, ok, err)
+		}
+	}
+	if _, err := store.Verify(t.Context(), key+"x", 1, digest); !errors.Is(err, ErrNotFound) {
+		t.Errorf("what is not there: %v", err)
+	}
+}
+
+func sendSigned(t *testing.T, signed *SignedPut, body string) int {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, signed.URL, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range signed.Header {
+		request.Header.Set(name, value)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	return response.StatusCode
 }
 
 func memoryIsBounded(t *testing.T, store *Store) {

@@ -29,6 +29,7 @@ var (
 // Store is a bucket.
 type Store struct {
 	bucket *blob.Bucket
+	name   string              // of the bucket, as its URL has it
 	dir    string              // root folder of a file:// bucket, else ""
 	memory *semaphore.Weighted // bytes that writes may hold, of any other bucket
 }
@@ -40,7 +41,7 @@ func Open(ctx context.Context, bucketURL string, writeMemory int64) (*Store, err
 	if err != nil {
 		return nil, fmt.Errorf("bucket address: %w", err)
 	}
-	s := &Store{}
+	s := &Store{name: u.Host}
 	if u.Scheme == "file" {
 		if s.dir, err = prepareFileURL(u); err != nil {
 			return nil, err
@@ -105,21 +106,6 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	s.pruneAbove(key)
 	return nil
-}
-
-// signedFor is how long a signed address may be used. It has to last until a transfer begins, not until it ends.
-const signedFor = 15 * time.Minute
-
-// SignedURL returns an address at which an object can be read without the gateway, or "" when the bucket has none.
-func (s *Store) SignedURL(ctx context.Context, key string) (string, error) {
-	address, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: signedFor})
-	if gcerrors.Code(err) == gcerrors.Unimplemented {
-		return "", nil
-	}
-	if err != nil {
-		return "", wrap("sign", key, err)
-	}
-	return address, nil
 }
 
 // Probe finds out whether the bucket can be written, by writing and deleting a small object.

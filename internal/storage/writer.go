@@ -73,11 +73,9 @@ func (s *Store) reserved(ctx context.Context, key string, once bool) (*Writer, e
 func (s *Store) write(ctx context.Context, key string, once bool, memory int64) (*Writer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &Writer{store: s, key: key, cancel: cancel, once: once, memory: memory}
-	name := path.Base(key)
 	options := &blob.WriterOptions{
-		ContentType: "application/octet-stream", // or the first bytes would be held back to guess it
-		// For whoever reads it by a signed address.
-		ContentDisposition: mime.FormatMediaType("attachment", map[string]string{"filename": name}),
+		ContentType:        contentType, // or the first bytes would be held back to guess it
+		ContentDisposition: disposition(key),
 		BufferSize:         partSize,
 		MaxConcurrency:     1,
 		IfNotExist:         once && s.dir == "", // fileblob's is a check before a rename; see commitFile
@@ -99,6 +97,13 @@ func (s *Store) write(ctx context.Context, key string, once bool, memory int64) 
 		return nil, wrap("write", key, err)
 	}
 	return w, nil
+}
+
+const contentType = "application/octet-stream"
+
+// disposition is for whoever reads an object by a signed address.
+func disposition(key string) string {
+	return mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(key)})
 }
 
 // end gives back what the write holds.

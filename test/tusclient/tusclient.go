@@ -5,7 +5,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -68,23 +67,22 @@ func (c *Client) create(ctx context.Context, name string, size int64) (location 
 	request.Header.Set("Tus-Resumable", "1.0.0")
 	request.Header.Set("Upload-Length", strconv.FormatInt(size, 10))
 	request.Header.Set("Upload-Metadata", "filename "+base64.StdEncoding.EncodeToString([]byte(name)))
-	response, err := do(request)
-	if err == nil && response.StatusCode != http.StatusCreated {
-		err = fmt.Errorf("the creation answered %s", response.Status)
-	}
-	if err != nil {
-		return "", err
-	}
-	return response.Header.Get("Location"), nil
+	header, err := headerOf(request, http.StatusCreated)
+	return header.Get("Location"), err
 }
 
-func do(request *http.Request) (*http.Response, error) {
+// headerOf sends a request and returns the header of an answer with a status.
+func headerOf(request *http.Request, status int) (http.Header, error) {
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != status {
+		return nil, fmt.Errorf("%s answered %s", request.Method, response.Status)
+	}
 	_, err = io.Copy(io.Discard, response.Body)
-	return response, errors.Join(err, response.Body.Close())
+	return response.Header, err
 }
 
 func (c *Client) offset(ctx context.Context, location string) (offset int64, jobID string, err error) {
@@ -93,15 +91,12 @@ func (c *Client) offset(ctx context.Context, location string) (offset int64, job
 		return 0, "", err
 	}
 	request.Header.Set("Tus-Resumable", "1.0.0")
-	response, err := do(request)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("HEAD answered %s", response.Status)
-	}
+	header, err := headerOf(request, http.StatusOK)
 	if err != nil {
 		return 0, "", err
 	}
-	offset, err = strconv.ParseInt(response.Header.Get("Upload-Offset"), 10, 64)
-	return offset, response.Header.Get("Upload-Job-Id"), err
+	offset, err = strconv.ParseInt(header.Get("Upload-Offset"), 10, 64)
+	return offset, header.Get("Upload-Job-Id"), err
 }
 
 // patch sends one request over a connection of its own. It announces length bytes; if it is to be cut it closes the
