@@ -1,7 +1,8 @@
-package agent
+package netguard
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -62,20 +63,29 @@ func nameServer(t *testing.T, addresses ...string) {
 // TestRebinding: a name leads to an allowed address at first, and to one inside when it is asked for again.
 func TestRebinding(t *testing.T) {
 	var reached atomic.Int32
-	inside := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
-	inside.StartTLS()
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	defer inside.Close()
 	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Nobody listens at the first address: that is tried again, and the name is asked for again.
 	nameServer(t, "127.0.0.2", "127.0.0.1")
-	f := &Fetch{
-		Data: t.TempDir(), Name: "a.gcode", URL: "https://rebinding.example.com:" + port + "/a.gcode", backoff: quick,
-		AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")},
+	guard := Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}}
+	client := &http.Client{Transport: guard.Transport()}
+	ask := func() error {
+		response, err := client.Get("http://rebinding.example.com:" + port)
+		if err == nil {
+			response.Body.Close()
+		}
+		return err
 	}
-	wantEnd(t, f.Run(t.Context()), 65, "the address 127.0.0.1 is none that an input may come from")
+	var refused *RefusedError
+	if err := ask(); err == nil || errors.As(err, &refused) { // allowed, and nobody listens there
+		t.Errorf("the first address: %v", err)
+	}
+	if err := ask(); !errors.As(err, &refused) || refused.Address != netip.MustParseAddr("127.0.0.1") {
+		t.Errorf("the second address: %v", err)
+	}
 	if reached.Load() > 0 {
 		t.Error("the address inside was asked")
 	}
