@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -72,6 +73,7 @@ func (s scenario) live(t *testing.T, c *crash) int {
 	counter := &faultyClient{crash: c}
 	f.wrapClient = counter.wrap
 	stop := f.startManager()
+	counts := []*prometheus.Registry{f.registry}
 	job := f.job("job", func(spec *v1alpha1.ProcessingJobSpec) {
 		spec.TimeoutSeconds, spec.TTLSecondsAfterFinished = s.timeout, s.ttl
 	})
@@ -85,6 +87,7 @@ func (s scenario) live(t *testing.T, c *crash) int {
 		stop()
 		f.wrapClient = nil
 		f.startManager()
+		counts = append(counts, f.registry)
 	}
 	if s.phase == "" {
 		f.gone(job)
@@ -94,8 +97,29 @@ func (s scenario) live(t *testing.T, c *crash) int {
 		f.noPodRuns(t)
 	}
 	history.check(t)
+	f.expectCountedOnce(t, counts, c)
 	stop()
 	return counter.count()
+}
+
+// expectCountedOnce: all managers together have counted the end of the job once, or, when the one that wrote it was killed
+// between the write and the count, which dies with it, not at all.
+func (f *fixture) expectCountedOnce(t *testing.T, managers []*prometheus.Registry, c *crash) {
+	t.Helper()
+	count := func() (total float64) {
+		for _, f.registry = range managers {
+			for _, status := range []string{"completed", "error", "timeout"} {
+				total += f.metric("processing_jobs_total", "status", status)
+			}
+		}
+		return total
+	}
+	if c == nil || !c.after {
+		controlplane.Eventually(t, "the end of the job to be counted", func(context.Context) (bool, error) { return count() > 0, nil })
+	}
+	if total := count(); total > 1 {
+		t.Errorf("the job was counted %v times", total)
+	}
 }
 
 // expectAttempts: the status counts so many, and there are no more Jobs than that; one that was stopped is gone.
