@@ -106,7 +106,7 @@ func (s *Stack) processors() []*v1alpha1.Processor {
 		Spec: v1alpha1.ProcessorSpec{
 			Description: "Hands a file back after a while",
 			Parameters: []v1alpha1.Parameter{
-				{Name: "seconds", Type: v1alpha1.ParameterNumber, Description: "How long it takes",
+				{Name: "seconds", Type: v1alpha1.ParameterNumber, Default: ptr.To("3600"), Description: "How long it takes",
 					Minimum: ptr.To(v1alpha1.Number("0")), Maximum: ptr.To(v1alpha1.Number("3600"))},
 				{Name: "fails", Type: v1alpha1.ParameterBoolean, Default: ptr.To("false"), Description: "Whether the file is to blame"},
 			},

@@ -4,30 +4,30 @@ import { Collector, type Print } from "./print";
 /** Returns a copy of no more than about `budget` pieces, or null if the print has no more anyway. */
 export function coarse(p: Print, budget: number): Print | null {
   if (p.count <= budget) return null;
-  let made = p;
-  for (const tolerance of [0.1, 0.25, 0.5, 1, 2]) {
-    made = merge(p, tolerance);
-    if (made.count <= budget) break;
-  }
-  return made;
+  let made = merge(p, 0.1, 1);
+  if (made.count > budget) made = merge(p, 0.5, 1);
+  // Then fewer layers, as thick as those that they stand for.
+  return made.count > budget ? merge(p, 0.5, Math.ceil(made.count / budget)) : made;
 }
 
-/** Takes runs of pieces together whose ends all lie within tolerance (mm) of the straight line. */
-function merge(p: Print, tolerance: number): Print {
+/** Takes runs of pieces together whose ends all lie within tolerance (mm) of the straight line, in every nth layer. */
+function merge(p: Print, tolerance: number, nth: number): Print {
   const out = new Collector();
-  let layer = 0;
-  for (let i = 0; i < p.count; ) {
-    while (p.layers[layer] === i && layer < p.heights.length) out.beginLayer(p.heights[layer++]!);
-    const limit = p.layers[layer] ?? p.count;
-    const end = run(p, i, limit, tolerance);
-    const [a, b, s] = [i * 3, end * 3, i * 4];
-    out.add(
-      p.starts[a]!, p.starts[a + 1]!, p.starts[a + 2]!,
-      p.ends[b]!, p.ends[b + 1]!, p.ends[b + 2]!,
-      p.styles[s]!, p.styles[s + 1]! / 100, p.styles[s + 2]! / 100,
-    );
-    i = end + 1;
-  }
+  p.heights.forEach((z, layer) => {
+    out.beginLayer(z);
+    if (layer % nth !== 0) return;
+    const limit = p.layers[layer + 1]!;
+    for (let i = p.layers[layer]!; i < limit; ) {
+      const end = run(p, i, limit, tolerance);
+      const [a, b, s] = [i * 3, end * 3, i * 4];
+      out.add(
+        p.starts[a]!, p.starts[a + 1]!, p.starts[a + 2]!,
+        p.ends[b]!, p.ends[b + 1]!, p.ends[b + 2]!,
+        p.styles[s]!, p.styles[s + 1]! / 100, (p.styles[s + 2]! / 100) * nth,
+      );
+      i = end + 1;
+    }
+  });
   return out.finish();
 }
 

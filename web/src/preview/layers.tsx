@@ -104,9 +104,8 @@ function View({ state, prints, labels }: { state: State; prints: Shown[]; labels
   }, []);
   const layers = Math.max(...prints.map((p) => layerCount(p.print)));
   const top = Math.min(state.top.value, layers - 1);
-  useEffect(() => {
-    viewer.current?.set({ prints, from: state.only.value ? top : 0, to: top, hidden: state.hidden.value });
-  });
+  const view = { prints, from: state.only.value ? top : 0, to: top, hidden: state.hidden.value };
+  useEffect(() => viewer.current?.set(view));
   if (noGraphics.value) {
     return <p class="notice">This browser has no WebGL, which drawing in three dimensions needs. Any slicer shows the downloaded file.</p>;
   }

@@ -1,7 +1,7 @@
 // The 3D view: one canvas, one camera, one print or two side by side.
 import { Color, PerspectiveCamera, Scene, Vector3, WebGLRenderer } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
-import { type Beads, makeBeads, show } from "./beads";
+import { type Beads, disposeBeads, makeBeads, show } from "./beads";
 import type { Print } from "./print";
 
 /** A print as it is drawn: whole, and coarser while the view moves. */
@@ -17,6 +17,13 @@ export interface View {
   hidden: number; // a bit for each kind
 }
 
+/** How long one frame may take, in milliseconds. */
+const longestFrame = 1200;
+
+function piecesIn(print: Print, view: View): number {
+  return (print.layers[view.to + 1] ?? print.count) - (print.layers[view.from] ?? 0);
+}
+
 interface Model extends Shown {
   beads: Beads;
   coarseBeads: Beads | null;
@@ -29,7 +36,9 @@ export class Viewer {
   private controls: OrbitControls;
   private models = new Map<Print, Model>();
   private view: View = { prints: [], from: 0, to: 0, hidden: 0 };
-  private moving = false;
+  private moving = true; // at first, too: something is to be seen soon
+  private rate = 0; // pieces drawn in a millisecond, as far as was measured
+  private measured = 0; // frames
   private due = 0;
   private settle: ReturnType<typeof setTimeout> | undefined;
   private observer: ResizeObserver;
@@ -56,6 +65,7 @@ export class Viewer {
     for (const s of view.prints) if (!this.models.has(s.print)) this.models.set(s.print, this.make(s));
     if (first) this.fit();
     this.draw();
+    this.rest();
   }
 
   private make(s: Shown): Model {
@@ -135,6 +145,8 @@ export class Viewer {
     this.camera.aspect = this.aspect();
     this.camera.updateProjectionMatrix();
     this.renderer.setScissorTest(true);
+    const started = performance.now();
+    let pieces = 0;
     const parts = this.view.prints.length;
     this.view.prints.forEach((s, i) => {
       const x = this.beside() ? (w / parts) * i : 0;
@@ -142,23 +154,40 @@ export class Viewer {
       const [pw, ph] = [this.beside() ? w / parts : w, this.stacked() ? h / parts : h];
       this.renderer.setViewport(x, y, pw, ph);
       this.renderer.setScissor(x, y, pw, ph);
-      this.only(this.models.get(s.print)!);
+      pieces += this.only(this.models.get(s.print)!);
       this.renderer.render(this.scene, this.camera);
     });
+    this.measure(pieces, started);
     this.drawn();
   }
 
-  /** Makes one model the only one to be seen. */
-  private only(model: Model) {
-    const fewer = this.moving && model.coarse && model.coarseBeads;
+  /** Finds out with the first frames how fast this machine draws; the very first makes the shaders, too. */
+  private measure(pieces: number, started: number) {
+    if (this.measured >= 3 || pieces === 0) return;
+    this.measured++;
+    const gl = this.renderer.getContext();
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits until all is drawn
+    this.rate = Math.max(this.rate, pieces / Math.max(1, performance.now() - started));
+  }
+
+  /** Makes one model the only one to be seen, and returns how many pieces of it are. */
+  private only(model: Model): number {
+    const fewer = model.coarse && model.coarseBeads && (this.moving || this.tooSlow(model.print));
     for (const other of this.models.values()) {
       other.beads.visible = other === model && !fewer;
       if (other.coarseBeads) other.coarseBeads.visible = other === model && !!fewer;
     }
     const beads = fewer ? model.coarseBeads! : model.beads;
-    show(beads, fewer ? model.coarse! : model.print, this.view.from, this.view.to, this.view.hidden);
+    const print = fewer ? model.coarse! : model.print;
+    show(beads, print, this.view.from, this.view.to, this.view.hidden);
     const colours = beads.material.uniforms.colours!.value as Color[];
     this.colours().forEach((c, i) => colours[i]!.set(c).convertLinearToSRGB());
+    return piecesIn(print, this.view);
+  }
+
+  /** Whether to draw all of what is shown would keep the page from answering for too long. */
+  private tooSlow(print: Print): boolean {
+    return this.rate > 0 && piecesIn(print, this.view) / this.rate > longestFrame;
   }
 
   dispose() {
@@ -167,10 +196,8 @@ export class Viewer {
     this.observer.disconnect();
     this.controls.dispose();
     for (const m of this.models.values()) {
-      for (const beads of [m.beads, m.coarseBeads]) {
-        beads?.geometry.dispose();
-        beads?.material.dispose();
-      }
+      disposeBeads(m.beads);
+      if (m.coarseBeads) disposeBeads(m.coarseBeads);
     }
     this.renderer.dispose();
   }

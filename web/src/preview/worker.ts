@@ -15,7 +15,7 @@ export type Answer =
   | { state: "failed"; why: "too-large" | "format" | "answer"; detail: string };
 
 /** How many pieces can be drawn while the view moves. */
-const movingBudget = 150_000;
+const movingBudget = 60_000;
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<Order>) => void) | null;

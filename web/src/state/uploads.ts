@@ -160,11 +160,7 @@ function worthAnotherTry(status: number | undefined): boolean {
 
 function failed(u: Upload, err: Error | DetailedError) {
   const response = err instanceof DetailedError ? err.originalResponse : null;
-  if (!response && !navigator.onLine) {
-    u.state.value = "offline";
-    u.speed.value = 0;
-    return;
-  }
+  if (!response && !navigator.onLine) return lose(u);
   const status = response?.getStatus() ?? 0;
   const problem = status ? problemOf(status, response?.getBody() ?? "") : null;
   u.state.value = status >= 400 && status < 500 && status !== 401 && !worthAnotherTry(status) ? "refused" : "failed";
@@ -172,6 +168,13 @@ function failed(u: Upload, err: Error | DetailedError) {
   u.errors.value = problem?.errors ?? [];
   u.speed.value = 0;
   next();
+}
+
+/** Waits for the network. */
+function lose(u: Upload) {
+  void u.tus?.abort();
+  u.state.value = "offline";
+  u.speed.value = 0;
 }
 
 function arrived(u: Upload, jobId: string) {
@@ -211,6 +214,11 @@ export function discard(u: Upload) {
   if (u.tus) u.tus.abort(true).catch(() => undefined);
   next();
 }
+
+// A connection that was cut may take minutes to be noticed otherwise.
+addEventListener("offline", () => {
+  for (const u of uploads.value) if (u.state.value === "sending") lose(u);
+});
 
 addEventListener("online", () => {
   for (const u of uploads.value) if (u.state.value === "offline") u.state.value = "waiting";
