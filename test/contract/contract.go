@@ -223,7 +223,7 @@ var Routes = append([]string{
 	"GET /api/v1/download/{job_id}", "GET /api/v1/input/{job_id}", "GET /api/v1/jobs", "DELETE /api/v1/jobs/{job_id}",
 	"GET /api/v1/processors", "POST /api/v1/uploads/", "GET /api/v1/uploads/{upload_id}",
 	"PATCH /api/v1/uploads/{upload_id}", "POST /api/v1/uploads/{upload_id}", "DELETE /api/v1/uploads/{upload_id}",
-	"GET /readyz", "GET /pod/v1/input", "PUT /pod/v1/outputs/{name}", "POST /pod/v1/commit",
+	"GET /readyz", "GET /pod/v1/input", "PUT /pod/v1/outputs/{name}", "POST /pod/v1/outputs/{name}", "POST /pod/v1/commit",
 }, faultless...)
 
 // faultless are those that always know their answer.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"bricklayers.dev/bricklayers/hack/cluster/internal/layout"
 )
@@ -41,10 +42,9 @@ func remove(ctx context.Context, l layout.Layout) error {
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(l.State()); err != nil {
-		return err
-	}
-	return leftovers(l)
+	// On a busy machine a log file was seen to appear while its folder was being removed.
+	err = poll(ctx, 5*time.Second, "the state to be removed", func(context.Context) error { return os.RemoveAll(l.State()) })
+	return errors.Join(err, leftovers(l))
 }
 
 // requireState keeps a mistyped name from deleting a folder of somebody else.
