@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"bricklayers.dev/bricklayers/internal/gateway"
 	"bricklayers.dev/bricklayers/test/contract"
 )
 
@@ -25,6 +26,7 @@ func writeTables(rules []byte) error {
 	}
 	for name, table := range map[string]string{
 		"contract": familyTable(contract.Families), "extra": familyTable(contract.Extra), "alerts": alerts,
+		"routes": routeTable(),
 	} {
 		if page, err = replaceBetween(page, name, table); err != nil {
 			return err
@@ -71,6 +73,17 @@ func familyTable(families []contract.Family) string {
 		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s | %s | %s | %s | %s | `%s` |\n", f.Name, f.Type, strings.Join(labels, "; "),
 			strings.Join(buckets, ", "), f.Description, strings.Join(by, ", "), f.Raised, f.Source)
+	}
+	return out.String()
+}
+
+// routeTable has a row for each address that requests are counted under.
+func routeTable() string {
+	var out strings.Builder
+	out.WriteString("| `method` | `endpoint` | `status` from the start |\n|---|---|---|\n")
+	for _, route := range gateway.Routes() {
+		fmt.Fprintf(&out, "| %s | `%s` | %s |\n", route.Method, route.Endpoint,
+			strings.Trim(strings.ReplaceAll(fmt.Sprint(route.Statuses), " ", ", "), "[]"))
 	}
 	return out.String()
 }

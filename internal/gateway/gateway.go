@@ -187,7 +187,9 @@ func (g *Gateway) MetricsHandler() http.Handler {
 }
 
 // PodHandler serves the jobs' pods.
-func (g *Gateway) PodHandler() http.Handler {
+func (g *Gateway) PodHandler() http.Handler { return g.podRoutes() }
+
+func (g *Gateway) podRoutes() *router {
 	rt := newRouter(g.metrics)
 	rt.handle("GET /pod/v1/input", g.podInput, 200, 307, 401, 403, 410, 500, 503)
 	rt.handle("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)

@@ -218,5 +218,5 @@ func (f *fixture) wantMetric(series, value string) {
 	}
 }
 
-// patterns are the addresses that the gateway serves.
-func (f *fixture) patterns() []string { return f.routes(true).patterns }
+// served are the addresses that the gateway serves.
+func (f *fixture) served() []Route { return f.routes(true).routes }

@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/storage"
 )
 
 // handler is an http.Handler that returns what is wrong instead of writing it. After it has written it returns an error
@@ -19,10 +21,10 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 
 // router is a ServeMux whose routes are counted under their patterns and answer errors as problems.
 type router struct {
-	mux      *http.ServeMux
-	metrics  *metrics.Gateway
-	patterns []string
-	other    map[string]*metrics.Route // by method, for paths that are no route
+	mux     *http.ServeMux
+	metrics *metrics.Gateway
+	routes  []Route
+	other   map[string]*metrics.Route // by method, for paths that are no route
 }
 
 var methods = []string{
@@ -42,11 +44,24 @@ func newRouter(m *metrics.Gateway) *router {
 	return rt
 }
 
+// Route is one method of one address.
+type Route struct {
+	Method   string
+	Endpoint string // as in http_requests_total{endpoint}
+	Statuses []int  // that exist there from the start, at zero
+}
+
+// Routes are all that a gateway serves: to people, to pods and to Prometheus.
+func Routes() []Route {
+	g := New(Options{}, nil, func() bool { return false }, nil, &storage.Store{}, prometheus.NewRegistry())
+	return slices.Concat(g.routes(true).routes, g.podRoutes().routes)
+}
+
 // handle adds a route ("GET /api/v1/status/{job_id}") with the statuses it usually answers.
 func (rt *router) handle(pattern string, h handler, statuses ...int) {
-	rt.patterns = append(rt.patterns, pattern)
 	method, path, _ := strings.Cut(pattern, " ")
 	path = strings.TrimSuffix(path, "{$}") // "/" itself
+	rt.routes = append(rt.routes, Route{Method: method, Endpoint: path, Statuses: statuses})
 	routes := map[string]*metrics.Route{method: rt.metrics.Route(method, path, statuses...)}
 	if method == http.MethodGet { // ServeMux lets HEAD in, too
 		routes[http.MethodHead] = rt.metrics.Route(http.MethodHead, path)

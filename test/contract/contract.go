@@ -41,8 +41,8 @@ const (
 
 var (
 	sizes        = []float64{100 * kB, 500 * kB, 1 * mB, 5 * mB, 10 * mB, 25 * mB, 50 * mB, 100 * mB}
-	gateway      = []Process{Gateway}
-	manager      = []Process{Manager}
+	byGateway    = []Process{Gateway}
+	byManager    = []Process{Manager}
 	methodLabel  = Label{Name: "method", Pattern: `GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|OTHER`}
 	pathLabel    = Label{Name: "endpoint", Pattern: `/[a-z0-9/_{}.]*|other`}
 	httpStatuses = Label{Name: "status", Pattern: `[1-5][0-9]{2}`}
@@ -61,88 +61,88 @@ var Families = []Family{
 	},
 	{
 		Name: "http_requests_total", Type: "counter", Description: "Total HTTP requests",
-		Labels: []Label{methodLabel, pathLabel, httpStatuses}, By: gateway,
+		Labels: []Label{methodLabel, pathLabel, httpStatuses}, By: byGateway,
 		Raised: "when a request was answered", Source: "internal/gateway/route.go",
 	},
 	{
 		Name: "http_request_duration_seconds", Type: "histogram", Description: "HTTP request duration in seconds",
-		Labels: []Label{methodLabel, pathLabel}, Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10}, By: gateway,
+		Labels: []Label{methodLabel, pathLabel}, Buckets: []float64{0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10}, By: byGateway,
 		Raised: "when a request was answered, without the time that a client asked to wait for a job",
 		Source: "internal/gateway/route.go",
 	},
 	{
 		Name: "uploads_total", Type: "counter", Description: "Total file uploads",
 		Labels: []Label{{Name: "status", Values: []string{"success", "failed_size", "failed_validation", "failed_error"}}},
-		By:     gateway, Raised: "when an upload was answered; success once its job exists",
+		By:     byGateway, Raised: "when an upload was answered; success once its job exists",
 		Source: "internal/gateway/upload.go",
 	},
 	{
 		Name: "upload_file_size_bytes", Type: "histogram", Description: "Size of uploaded files in bytes",
-		Buckets: sizes, By: gateway, Raised: "with each upload that succeeded", Source: "internal/gateway/upload.go",
+		Buckets: sizes, By: byGateway, Raised: "with each upload that succeeded", Source: "internal/gateway/upload.go",
 	},
 	{
 		Name: "upload_validation_failures_total", Type: "counter", Description: "Upload validation failures by reason",
-		Labels: []Label{{Name: "reason", Pattern: `[a-z0-9_]+`}}, By: gateway,
+		Labels: []Label{{Name: "reason", Pattern: `[a-z0-9_]+`}}, By: byGateway,
 		Raised: "with each upload that failed for a reason of the client's", Source: "internal/gateway/upload.go",
 	},
 	{
 		Name: "processing_jobs_total", Type: "counter", Description: "Total processing jobs by final status",
-		Labels: []Label{{Name: "status", Values: []string{"completed", "error", "timeout"}}}, By: manager,
+		Labels: []Label{{Name: "status", Values: []string{"completed", "error", "timeout"}}}, By: byManager,
 		Raised: "once per job, after its final status was written", Source: "controllers/status.go",
 	},
 	{
 		Name: "processing_jobs_active", Type: "gauge", Description: "Number of jobs currently being processed",
-		By: manager, LeaderOnly: true, Raised: "counted at each scrape", Source: "controllers/dispatch.go",
+		By: byManager, LeaderOnly: true, Raised: "counted at each scrape", Source: "controllers/dispatch.go",
 	},
 	{
 		Name: "processing_jobs_pending", Type: "gauge", Description: "Number of jobs waiting in queue",
-		By: manager, LeaderOnly: true, Raised: "counted at each scrape; suspended jobs do not wait",
+		By: byManager, LeaderOnly: true, Raised: "counted at each scrape; suspended jobs do not wait",
 		Source: "controllers/dispatch.go",
 	},
 	{
 		Name: "processing_duration_seconds", Type: "histogram", Description: "Time taken to process jobs",
-		Buckets: []float64{1, 5, 10, 30, 60, 120, 300, 600}, By: manager,
+		Buckets: []float64{1, 5, 10, 30, 60, 120, 300, 600}, By: byManager,
 		Raised: "with each finished job that was started: from admission to the final status", Source: "controllers/status.go",
 	},
 	{
 		Name: "processing_input_size_bytes", Type: "histogram", Description: "Size of input files processed",
-		Buckets: sizes, By: manager, Raised: "with each finished job whose input was read", Source: "controllers/status.go",
+		Buckets: sizes, By: byManager, Raised: "with each finished job whose input was read", Source: "controllers/status.go",
 	},
 	{
 		Name: "processing_output_size_bytes", Type: "histogram", Description: "Size of output files produced",
-		Buckets: sizes, By: manager, Raised: "for each file of a finished job's result", Source: "controllers/status.go",
+		Buckets: sizes, By: byManager, Raised: "for each file of a finished job's result", Source: "controllers/status.go",
 	},
 	{
 		Name: "downloads_total", Type: "counter", Description: "Total file downloads by status",
 		Labels: []Label{{Name: "status", Values: []string{
 			"success", "failed_not_found", "failed_not_ready", "failed_file_missing",
 		}}},
-		By: gateway, Raised: "when a download was answered", Source: "internal/gateway/download.go",
+		By: byGateway, Raised: "when a download was answered", Source: "internal/gateway/download.go",
 	},
 	{
 		Name: "cleanup_runs_total", Type: "counter", Description: "Total cleanup service runs",
-		By: gateway, Raised: "at the start of each sweep of the bucket", Source: "internal/cleanup/sweep.go",
+		By: byGateway, Raised: "at the start of each sweep of the bucket", Source: "internal/cleanup/sweep.go",
 	},
 	{
 		Name: "cleanup_files_deleted_total", Type: "counter", Description: "Total files deleted by cleanup service",
-		By: gateway, Raised: "with each file that a sweep deleted", Source: "internal/cleanup/sweep.go",
+		By: byGateway, Raised: "with each file that a sweep deleted", Source: "internal/cleanup/sweep.go",
 	},
 	{
 		Name: "cleanup_bytes_freed_total", Type: "counter", Description: "Total bytes freed by cleanup service",
-		By: gateway, Raised: "with each file that a sweep deleted", Source: "internal/cleanup/sweep.go",
+		By: byGateway, Raised: "with each file that a sweep deleted", Source: "internal/cleanup/sweep.go",
 	},
 	{
 		Name: "cleanup_errors_total", Type: "counter", Description: "Total errors during cleanup operations",
-		By: gateway, Raised: "with each file that a sweep could not judge or delete, and each sweep that ended early",
+		By: byGateway, Raised: "with each file that a sweep could not judge or delete, and each sweep that ended early",
 		Source: "internal/cleanup/sweep.go",
 	},
 	{
 		Name: "system_memory_usage_bytes", Type: "gauge", Description: "Current memory usage in bytes",
-		By: gateway, Raised: "measured at each scrape: resident memory of the process", Source: "internal/gateway/scrape.go",
+		By: byGateway, Raised: "measured at each scrape: resident memory of the process", Source: "internal/gateway/scrape.go",
 	},
 	{
 		Name: "system_disk_usage_bytes", Type: "gauge", Description: "Current disk usage for temp directories",
-		By: gateway, Raised: "at the end of each sweep, by the replica that sweeps: bytes the bucket holds",
+		By: byGateway, Raised: "at the end of each sweep, by the replica that sweeps: bytes the bucket holds",
 		Source: "internal/cleanup/sweep.go",
 	},
 }
@@ -156,14 +156,14 @@ var Extra = []Family{
 			"Completed", "InputRejected", "InvalidParameters", "ProcessorFailed", "FetchFailed", "StoreFailed", "OutOfMemory",
 			"ResultMissing", "NameConflict", "JobRefused", "JobDeleted", "ProcessorNotFound", "NotStarted", "DeadlineExceeded",
 		}}},
-		By: manager, Raised: "once per job, after its final status was written", Source: "controllers/status.go",
+		By: byManager, Raised: "once per job, after its final status was written", Source: "controllers/status.go",
 	},
 	{
 		Name: "bricklayers_attempts_total", Type: "counter", Description: "Attempts that ended, by outcome",
 		Labels: []Label{{Name: "outcome", Values: []string{
 			"succeeded", "input_rejected", "failed", "out_of_memory", "timeout", "lost",
 		}}},
-		By: manager, Raised: "once per attempt, after the status that tells its end was written",
+		By: byManager, Raised: "once per attempt, after the status that tells its end was written",
 		Source: "controllers/decide.go",
 	},
 	{
@@ -171,12 +171,12 @@ var Extra = []Family{
 		Labels: []Label{{Name: "reason", Values: []string{
 			"Queued", "InstallationLimit", "ProcessorLimit", "NamespaceLimit", "ProcessorNotFound",
 		}}},
-		By: manager, LeaderOnly: true, Raised: "counted at each scrape", Source: "controllers/dispatch.go",
+		By: byManager, LeaderOnly: true, Raised: "counted at each scrape", Source: "controllers/dispatch.go",
 	},
 	{
 		Name: "bricklayers_jobs_unaccounted", Type: "gauge",
 		Description: "Jobs accepted minus those pending, active, held, finished and gone; other than 0 the bookkeeping is wrong",
-		By:          manager, LeaderOnly: true, Raised: "at each scrape", Source: "internal/queue/ledger.go",
+		By:          byManager, LeaderOnly: true, Raised: "at each scrape", Source: "internal/queue/ledger.go",
 	},
 	{
 		Name: "bricklayers_admissions_total", Type: "counter",
@@ -184,52 +184,36 @@ var Extra = []Family{
 		Labels: []Label{{Name: "reason", Values: []string{
 			"Queued", "InstallationLimit", "ProcessorLimit", "NamespaceLimit", "ProcessorNotFound",
 		}}},
-		By: manager, Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
+		By: byManager, Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
 	},
 	{
 		Name: "bricklayers_attempt_startup_seconds", Type: "histogram",
 		Description: "Time from the creation of an attempt's Job to the start of its process, input fetched",
-		Buckets:     []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600}, By: manager,
+		Buckets:     []float64{0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600}, By: byManager,
 		Raised: "once per attempt whose process started, when it has ended", Source: "controllers/decide.go",
 	},
 	{
 		Name: "bricklayers_queue_wait_seconds", Type: "histogram",
 		Description: "Time from a job's arrival in the queue to its admission",
-		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: manager,
+		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: byManager,
 		Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
 	},
 	{
 		Name: "bricklayers_queue_estimate_error_seconds", Type: "histogram",
 		Description: "Difference between the estimated and the actual time in the queue",
-		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: manager,
+		Buckets:     []float64{0.1, 1, 5, 15, 60, 300, 900, 3600, 14400, 86400}, By: byManager,
 		Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
 	},
 	{
 		Name: "bricklayers_webhook_tries_total", Type: "counter", Description: "Tries to tell a webhook, by outcome",
 		Labels: []Label{{Name: "outcome", Values: []string{"delivered", "failed", "not_allowed", "given_up"}}},
-		By:     gateway, Raised: "with each try, by the replica that delivers", Source: "internal/webhook/delivery.go",
+		By:     byGateway, Raised: "with each try, by the replica that delivers", Source: "internal/webhook/delivery.go",
 	},
 	{
 		Name: "bricklayers_webhooks_pending", Type: "gauge",
 		Description: "Number of finished jobs whose webhook is still to be told",
-		By:          gateway, Raised: "when one comes or is settled, by the replica that delivers", Source: "internal/webhook/delivery.go",
+		By:          byGateway, Raised: "when one comes or is settled, by the replica that delivers", Source: "internal/webhook/delivery.go",
 	},
-}
-
-// Routes are the endpoints of http_requests_total. Each has a series at zero for a good answer, and one for a fault of the
-// gateway's.
-var Routes = append([]string{
-	"POST /api/v1/upload", "GET /api/v1/status/{job_id}", "GET /api/v1/status/{job_id}/events", "POST /api/v1/events",
-	"GET /api/v1/download/{job_id}", "GET /api/v1/input/{job_id}", "GET /api/v1/jobs", "DELETE /api/v1/jobs/{job_id}",
-	"GET /api/v1/processors", "POST /api/v1/uploads/", "GET /api/v1/uploads/{upload_id}",
-	"PATCH /api/v1/uploads/{upload_id}", "POST /api/v1/uploads/{upload_id}", "DELETE /api/v1/uploads/{upload_id}",
-	"GET /readyz", "GET /pod/v1/input", "PUT /pod/v1/outputs/{name}", "POST /pod/v1/outputs/{name}", "POST /pod/v1/commit",
-}, faultless...)
-
-// faultless are those that always know their answer.
-var faultless = []string{
-	"OPTIONS /api/v1/uploads/", "GET /healthz", "GET /metrics", "GET /", "GET /icon.svg", "GET /licenses.txt",
-	"GET /assets/{file}",
 }
 
 // ValidationReasons are values of upload_validation_failures_total{reason} that the contract names; all others exist at
