@@ -60,6 +60,11 @@ func newTransport() *http.Transport {
 }
 
 func (a *app) clusterConfig() (*rest.Config, error) {
+	// Without any kubeconfig the libraries would take the cluster to be on this machine.
+	raw, err := a.kube.ToRawKubeConfigLoader().RawConfig()
+	if err == nil && len(raw.Clusters) == 0 && os.Getenv("KUBERNETES_SERVICE_HOST") == "" {
+		return nil, withCode(exitUnreachable, errNoCluster)
+	}
 	config, err := a.kube.ToRESTConfig()
 	if err != nil {
 		return nil, withCode(exitUnreachable, fmt.Errorf("%w: %w", errNoCluster, err))

@@ -38,6 +38,9 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 	root := a.root(filepath.Base(args[0]))
 	root.SetArgs(args[1:])
 	err := root.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
+		err = withCode(exitUsage, err)
+	}
 	code := exitCode(err)
 	switch {
 	case err == nil:

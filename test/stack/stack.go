@@ -43,6 +43,7 @@ type Stack struct {
 	dir      string
 	address  string // of the API
 	pods     string // address of the pod port
+	queue    string // address of the manager's queue
 	gateway  *process
 }
 
@@ -50,7 +51,8 @@ type Stack struct {
 func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
 	t.Helper()
 	cp := controlplane.Require(t, running)
-	s := &Stack{CP: cp, t: t, Namespace: cp.Namespace(t), dir: t.TempDir(), address: freeAddress(t), pods: freeAddress(t)}
+	s := &Stack{CP: cp, t: t, Namespace: cp.Namespace(t), dir: t.TempDir(),
+		address: freeAddress(t), pods: freeAddress(t), queue: freeAddress(t)}
 	s.URL, s.programs, s.Kubeconfig = "http://"+s.address, filepath.Join(s.dir, "programs"), filepath.Join(s.dir, "kubeconfig")
 	s.build()
 	if err := writeKubeconfig(s.Kubeconfig, cp.Config, s.Namespace); err != nil {
@@ -63,7 +65,7 @@ func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
 	}
 	s.StartGateway()
 	manager := s.run("manager", "--namespace="+s.Namespace, "--gateway-url=http://"+s.pods, "--leader-elect=false",
-		"--metrics-bind-address=0", "--health-probe-bind-address=0")
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--queue-bind-address="+s.queue)
 	startNode(s)
 	t.Cleanup(func() { manager.stop(t); s.StopGateway() })
 	return s
@@ -125,7 +127,7 @@ func (s *Stack) StartGateway(flags ...string) {
 	s.t.Helper()
 	s.gateway = s.run("gateway", append([]string{
 		"--namespace=" + s.Namespace, "--lease-namespace=" + s.Namespace, "--leader-elect=false", "--bind-address=" + s.address,
-		"--pod-bind-address=" + s.pods, "--bucket=file://" + filepath.Join(s.dir, "bucket"),
+		"--pod-bind-address=" + s.pods, "--queue-url=http://" + s.queue, "--bucket=file://" + filepath.Join(s.dir, "bucket"),
 	}, flags...)...)
 	controlplane.Eventually(s.t, "the gateway to be ready", func(context.Context) (bool, error) {
 		if s.gateway.ended() {
