@@ -30,7 +30,7 @@ type job struct {
 	Queue      *struct {
 		Message         string   `json:"message"`
 		Position        *int     `json:"position"`
-		EstimateSeconds *float64 `json:"estimateSeconds"`
+		EstimateSeconds *float64 `json:"estimate_seconds"`
 	} `json:"queue"`
 	Input  *file  `json:"input"`
 	Output []file `json:"output"`

@@ -91,17 +91,25 @@ func (s *eventStream) send(ctx context.Context, job *v1alpha1.ProcessingJob) err
 
 // beat sends the line that says nothing, or, when the job has moved in the queue, its place there.
 func (s *eventStream) beat(ctx context.Context, job *v1alpha1.ProcessingJob) error {
+	if moved, err := s.tellPlace(ctx, job); moved || err != nil {
+		return err
+	}
+	return s.write(": still here\n\n")
+}
+
+// tellPlace sends the job's place in the queue if it is another one than the client knows.
+func (s *eventStream) tellPlace(ctx context.Context, job *v1alpha1.ProcessingJob) (moved bool, err error) {
 	waiting := s.gateway.queue.waiting(ctx, job)
 	place := tagWith(strings.Trim(etagOf(job), `"`), waiting)
 	if waiting == nil || place == s.place {
-		return s.write(": still here\n\n")
+		return false, nil
 	}
 	s.place = place
 	data, err := json.Marshal(placeView{JobID: job.Name, Queue: waiting})
 	if err != nil {
-		return err
+		return false, err
 	}
-	return s.write(fmt.Sprintf("event: queue\ndata: %s\n\n", data))
+	return true, s.write(fmt.Sprintf("event: queue\ndata: %s\n\n", data))
 }
 
 // placeView is a job's place in the queue.

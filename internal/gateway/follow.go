@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/podapi"
 )
 
@@ -26,7 +27,8 @@ func (g *Gateway) follow(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := &follower{gateway: g, request: r, stream: newEventStream(g, w), last: map[types.NamespacedName]string{}}
+	f := &follower{gateway: g, request: r, stream: newEventStream(g, w), last: map[types.NamespacedName]string{},
+		places: map[types.NamespacedName]string{}}
 	for id, version := range known {
 		job := types.NamespacedName{Namespace: callerOf(r.Context()).namespace, Name: id}
 		f.last[job] = version
@@ -62,6 +64,7 @@ type follower struct {
 	request *http.Request
 	stream  *eventStream
 	last    map[types.NamespacedName]string // the version that the client knows, by job still followed
+	places  map[types.NamespacedName]string // in the queue, as the client knows them, of jobs that wait
 	due     []types.NamespacedName          // to be looked at
 }
 
@@ -84,7 +87,7 @@ func (f *follower) run(changed *news) error {
 			if stillAllowed(f.request.Context()) != nil { // who comes back is told why
 				return nil
 			}
-			if err := f.stream.write(": still here\n\n"); err != nil {
+			if err := f.beat(); err != nil {
 				return err
 			}
 		case <-f.gateway.draining: // the client comes back, to another replica
@@ -112,6 +115,7 @@ func (f *follower) tell() (again <-chan time.Time, err error) {
 				return nil, err
 			}
 			f.last[name] = f.stream.last
+			f.waits(name, job)
 			if job.Status.Phase.Finished() {
 				delete(f.last, name)
 			}
@@ -128,6 +132,37 @@ func (f *follower) tell() (again <-chan time.Time, err error) {
 		again = time.After(time.Second)
 	}
 	return again, nil
+}
+
+// maxPlaces is of how many waiting jobs the places are told: the manager is asked about each of them.
+const maxPlaces = 100
+
+// waits remembers the place that was just told of a job that waits, and forgets that of another.
+func (f *follower) waits(name types.NamespacedName, job *v1alpha1.ProcessingJob) {
+	if job.Status.Phase != v1alpha1.PhasePending {
+		delete(f.places, name)
+	} else if len(f.places) < maxPlaces {
+		f.places[name] = f.stream.place
+	}
+}
+
+// beat sends the line that says nothing, and the places of the jobs that have moved in the queue.
+func (f *follower) beat() error {
+	if err := f.stream.write(": still here\n\n"); err != nil {
+		return err
+	}
+	for name, place := range f.places {
+		job, err := f.gateway.job(f.request.Context(), name)
+		if err != nil {
+			continue // a change that is told by tell
+		}
+		f.stream.place = place
+		if _, err := f.stream.tellPlace(f.request.Context(), job); err != nil {
+			return err
+		}
+		f.places[name] = f.stream.place
+	}
+	return nil
 }
 
 // gone says that a job does not exist any more.

@@ -2,16 +2,21 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/queueapi"
 )
 
 // followJobs opens a stream about several jobs.
@@ -99,5 +104,26 @@ func TestFollowRefuses(t *testing.T) {
 				t.Errorf("answered %d %s", a.status, a.body)
 			}
 		})
+	}
+}
+
+func TestFollowTellsPlacesInTheQueue(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("a", v1alpha1.PhasePending), jobIn("b", v1alpha1.PhaseRunning))
+	var ahead atomic.Int64
+	ahead.Store(4)
+	f.queue = newQueue(func(context.Context, string, string) (*queueapi.Waiting, error) {
+		return &queueapi.Waiting{Reason: "Queued", Position: ptr.To(int(ahead.Load()))}, nil
+	})
+	f.heartbeat = 10 * time.Millisecond
+	stream := f.followJobs(`{"jobs": {"a": "", "b": ""}}`)
+	for range 2 {
+		if kind, _, view := event(t, stream); kind != "status" || (view.JobID == "a") != (view.Queue != nil && *view.Queue.Position == 4) {
+			t.Fatalf("at the start: %s %+v", kind, view)
+		}
+	}
+	ahead.Store(2)
+	f.queue.answers.RemoveAll(func(any) bool { return true }) // as if they were old
+	if kind, _, view := event(t, stream); kind != "queue" || view.JobID != "a" || *view.Queue.Position != 2 {
+		t.Errorf("when it has moved up: %s %+v", kind, view)
 	}
 }

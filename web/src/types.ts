@@ -13,7 +13,7 @@ export interface Queue {
   reason?: string;
   message?: string;
   position?: number; // jobs ahead
-  estimateSeconds?: number;
+  estimate_seconds?: number;
 }
 
 export interface Job {

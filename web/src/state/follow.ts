@@ -82,6 +82,9 @@ function take(event: EventSourceMessage) {
     const job = JSON.parse(event.data) as Job;
     if (event.id) versions.set(job.job_id, event.id);
     for (const e of everywhere(job.job_id)) e.job.value = job;
+  } else if (event.event === "queue") {
+    const { job_id, queue } = JSON.parse(event.data) as Pick<Job, "job_id" | "queue">;
+    for (const e of everywhere(job_id)) if (e.job.value) e.job.value = { ...e.job.value, queue };
   } else if (event.event === "gone") {
     const { job_id } = JSON.parse(event.data) as Problem & { job_id: string };
     for (const e of everywhere(job_id)) e.gone.value = true;

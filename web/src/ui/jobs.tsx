@@ -87,10 +87,10 @@ function numbers(job: Job): string {
 
 /** Where a job stands in the queue, as far as that is known. */
 export function queued(job: Job): string {
-  const { position, estimateSeconds } = job.queue ?? {};
+  const { position, estimate_seconds: estimate } = job.queue ?? {};
   if (job.status !== "Pending" || position === undefined) return "";
   const ahead = position === 0 ? "next in line" : `${position.toLocaleString("en")} ahead`;
-  return `: ${ahead}${estimateSeconds !== undefined ? `, about ${duration(estimateSeconds)}` : ""}`;
+  return `: ${ahead}${estimate !== undefined ? `, about ${duration(estimate)}` : ""}`;
 }
 
 function facts(job: Job): string {
