@@ -219,6 +219,11 @@ func (r *resumable) FinishUpload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.g.UploadTimeout)
 	defer cancel()
 	job, err := r.makeJob(ctx)
+	if err != nil && r.finishedByAnother(ctx) {
+		r.Finished = true
+		r.tellJob()
+		return nil
+	}
 	if err != nil {
 		if !validationReason[asProblem(err).Reason] {
 			r.g.countUpload(r.facts.Size, err)
@@ -233,6 +238,13 @@ func (r *resumable) FinishUpload(ctx context.Context) error {
 	r.Finished = true
 	r.tellJob()
 	return nil
+}
+
+// finishedByAnother tells whether another request has made the job meanwhile: one whose client was cut off goes on to the
+// end, and drops the parts while the next one reads them.
+func (r *resumable) finishedByAnother(ctx context.Context) bool {
+	now, err := r.g.store.Progress(ctx, r.namespace, r.id)
+	return err == nil && now.Finished
 }
 
 // makeJob checks the whole file, puts it where its job will look for it, and makes the job.
