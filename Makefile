@@ -112,7 +112,8 @@ programs: ## Build the programs of a release for every platform.
 	  GOOS=linux GOARCH=$$arch $(GO_BUILD) -o $(RELEASE)/programs/$$name-linux-$$arch ./cmd/$$name; \
 	done; done
 	@for platform in $(DESKTOP_PLATFORMS); do for name in brick $(CLIENTS); do \
-	  GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o $(RELEASE)/programs/$$name-$${platform%/*}-$${platform#*/} ./cmd/$$name; \
+	  case $$platform in windows/*) suffix=.exe;; *) suffix=;; esac; \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} $(GO_BUILD) -o $(RELEASE)/programs/$$name-$${platform%/*}-$${platform#*/}$$suffix ./cmd/$$name; \
 	done; done
 
 .PHONY: release

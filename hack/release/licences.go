@@ -18,13 +18,16 @@ import (
 
 // allowed are the licences that a program under Apache-2.0 may contain without more than a notice. Whoever adds to this
 // list has read the licence.
-var allowed = []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC"}
+var allowed = []string{"Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Unlicense"}
 
 const (
 	programs = "./cmd/..."
 	tags     = "disable_grpc_modules" // as in the Makefile
 	certain  = 75.0                   // percent of a licence file that must be the text of known licences
 )
+
+// systems are those that programs are made for; each may bring modules of its own.
+var systems = []string{"linux", "darwin", "windows"}
 
 // licences are those of a module: the names, and the texts by file.
 type licences struct {
@@ -42,9 +45,13 @@ type module struct {
 // findLicences reads the licence nearest to each package of the programs, and refuses what is not allowed. The result
 // is sorted by module.
 func findLicences(root string) ([]*licences, error) {
-	packages, err := listPackages(root)
-	if err != nil {
-		return nil, err
+	var packages []goPackage
+	for _, system := range systems {
+		found, err := listPackages(root, system)
+		if err != nil {
+			return nil, err
+		}
+		packages = append(packages, found...)
 	}
 	found := map[string]*licences{}
 	var errs []error
@@ -76,10 +83,10 @@ type goPackage struct {
 	Module *module
 }
 
-func listPackages(root string) ([]goPackage, error) {
+func listPackages(root, system string) ([]goPackage, error) {
 	command := exec.Command("go", "list", "-deps", "-tags", tags, "-json=Dir,Module", programs)
 	command.Dir = root
-	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	if err != nil {
@@ -124,7 +131,7 @@ func licenceFiles(dir string) ([]string, error) {
 	var files []string
 	for _, entry := range entries {
 		name := strings.ToUpper(entry.Name())
-		for _, prefix := range []string{"LICENSE", "LICENCE", "COPYING"} {
+		for _, prefix := range []string{"LICENSE", "LICENCE", "COPYING", "UNLICENSE"} {
 			if strings.HasPrefix(name, prefix) && !entry.IsDir() && !strings.HasSuffix(name, ".GO") {
 				files = append(files, filepath.Join(dir, entry.Name()))
 			}

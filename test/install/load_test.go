@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// patience is how long a client goes on trying one request. Kubernetes' own clients give up after about as long.
-const patience = time.Minute
+// patience is how long a client goes on trying one request.
+const patience = 2 * time.Minute
 
 // load is people who upload, wait and download, one job after the other, and never try again what was not safe to try
 // again: an upload carries an Idempotency-Key, everything else is a GET.
@@ -34,7 +34,7 @@ type load struct {
 // startLoad starts some clients; the function that it returns lets each finish its job and waits for that.
 func startLoad(t *testing.T, address string, clients int) (*load, func()) {
 	t.Helper()
-	l := &load{client: &http.Client{Timeout: 30 * time.Second}, address: address, jobs: map[string]string{}}
+	l := &load{client: &http.Client{Timeout: time.Minute}, address: address, jobs: map[string]string{}}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for client := range clients {
@@ -44,7 +44,7 @@ func startLoad(t *testing.T, address string, clients int) (*load, func()) {
 				case <-stop:
 					return
 				default:
-					l.oneJob(t.Context(), fmt.Sprintf("upgrade-client-%02d-job-%04d", client, n))
+					l.oneJob(t.Context(), fmt.Sprintf("upgrade-client-%02d-job-%04d", client, n), client == 0 && clients > 1)
 				}
 			}
 		})
@@ -61,17 +61,38 @@ func (l *load) fail(format string, args ...any) {
 	l.faults = append(l.faults, fmt.Sprintf(format, args...))
 }
 
+// Of some clients one is on a slow line, so that there is always an upload or a download that takes longer than a pod's
+// successor takes to be ready.
+const (
+	slowBytes = 12 << 20
+	slowRate  = 1 << 20 // bytes a second
+)
+
+// slowly is a reader at the pace of a slow line.
+type slowly struct{ io.Reader }
+
+func (s slowly) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p[:min(len(p), 64<<10)])
+	time.Sleep(time.Duration(n) * time.Second / slowRate)
+	return n, err
+}
+
 // oneJob sends bytes that no other job has and wants them back.
-func (l *load) oneJob(ctx context.Context, key string) {
-	content := bytes.Repeat([]byte(key+"\n"), 5000)
+func (l *load) oneJob(ctx context.Context, key string, slow bool) {
+	size, line := 100<<10, func(r io.Reader) io.Reader { return r }
+	if slow {
+		size, line = slowBytes, func(r io.Reader) io.Reader { return slowly{r} }
+	}
+	content := bytes.Repeat([]byte(key+"\n"), size/len(key))
 	var job struct {
 		ID      string `json:"job_id"`
 		Status  any    `json:"status"`
 		Message string `json:"message"`
 	}
-	status, body := l.try(ctx, func() (*http.Request, error) {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.address+"/api/v1/upload?processor=copy", bytes.NewReader(content))
+	status, body := l.try(ctx, line, func() (*http.Request, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.address+"/api/v1/upload?processor=copy", line(bytes.NewReader(content)))
 		if err == nil {
+			request.ContentLength = int64(len(content))
 			request.Header.Set("Content-Type", "application/octet-stream")
 			request.Header.Set("Content-Disposition", `attachment; filename="a.bin"`)
 			request.Header.Set("Idempotency-Key", key)
@@ -95,13 +116,13 @@ func (l *load) oneJob(ctx context.Context, key string) {
 			return
 		case <-time.After(300 * time.Millisecond): // the pace of a person's page
 		}
-		status, body = l.get(ctx, "/api/v1/status/"+job.ID)
+		status, body = l.get(ctx, line, "/api/v1/status/"+job.ID)
 		if err := json.Unmarshal(body, &job); err != nil || status != http.StatusOK {
 			l.fail("status of %s (%s) answered %d %s (%v)", job.ID, key, status, body, err)
 			return
 		}
 	}
-	status, body = l.get(ctx, "/api/v1/download/"+job.ID)
+	status, body = l.get(ctx, line, "/api/v1/download/"+job.ID)
 	if status != http.StatusOK || !bytes.Equal(body, content) {
 		l.fail("download of %s (%s) answered %d and %d bytes", job.ID, key, status, len(body))
 		return
@@ -109,17 +130,17 @@ func (l *load) oneJob(ctx context.Context, key string) {
 	l.done.Add(1)
 }
 
-func (l *load) get(ctx context.Context, path string) (int, []byte) {
-	return l.try(ctx, func() (*http.Request, error) {
+func (l *load) get(ctx context.Context, line func(io.Reader) io.Reader, path string) (int, []byte) {
+	return l.try(ctx, line, func() (*http.Request, error) {
 		return http.NewRequestWithContext(ctx, http.MethodGet, l.address+path, nil)
 	})
 }
 
 // try sends a request that is safe to send again until it is answered by other than "not now".
-func (l *load) try(ctx context.Context, build func() (*http.Request, error)) (int, []byte) {
+func (l *load) try(ctx context.Context, line func(io.Reader) io.Reader, build func() (*http.Request, error)) (int, []byte) {
 	start := time.Now()
 	for {
-		status, body, err := l.once(build)
+		status, body, err := l.once(line, build)
 		if err == nil && status < 500 && status != http.StatusTooManyRequests {
 			l.requests.Add(1)
 			if took := int64(time.Since(start)); took > l.longest.Load() {
@@ -138,7 +159,7 @@ func (l *load) try(ctx context.Context, build func() (*http.Request, error)) (in
 	}
 }
 
-func (l *load) once(build func() (*http.Request, error)) (int, []byte, error) {
+func (l *load) once(line func(io.Reader) io.Reader, build func() (*http.Request, error)) (int, []byte, error) {
 	request, err := build()
 	if err != nil {
 		return 0, nil, err
@@ -148,6 +169,6 @@ func (l *load) once(build func() (*http.Request, error)) (int, []byte, error) {
 		return 0, nil, err
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	body, err := io.ReadAll(line(response.Body))
 	return response.StatusCode, body, err
 }

@@ -67,7 +67,7 @@ func TestUpgradeAndRollbackUnderLoad(t *testing.T) {
 		eventually(t, fmt.Sprintf("%d more jobs, %s", jobsPerStep, step.name), stepPatience, func(context.Context) (bool, error) {
 			return load.done.Load() >= before+jobsPerStep, nil
 		})
-		t.Logf("%s: %d jobs done, %d requests answered, %d sent again, the slowest took %s", step.name, load.done.Load(),
+		t.Logf("%s: %d jobs done, %d requests answered, %d sent again, the slowest (on a slow line) took %s", step.name, load.done.Load(),
 			load.requests.Load(), load.retries.Load(), time.Duration(load.longest.Load()).Round(time.Millisecond))
 	}
 	stop()
@@ -152,7 +152,7 @@ func (r *release) eachJobOnce(t *testing.T, l *load) {
 				job.Status.Attempts, runs[job.Name], podsOf[job.Name])
 		}
 	}
-	t.Logf("%d uploads, %d jobs, %d Jobs, %d requests answered, %d of them sent more than once, the slowest took %s",
+	t.Logf("%d uploads, %d jobs, %d Jobs, %d requests answered, %d of them sent more than once, the slowest (on a slow line) took %s",
 		len(l.jobs), len(jobs.Items), len(children.Items), l.requests.Load(), l.retries.Load(), time.Duration(l.longest.Load()))
 }
 
