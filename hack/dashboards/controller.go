@@ -14,6 +14,8 @@ var controller = page{
 				{`count(processing_jobs_active{OURS})`, "leaders"}}},
 			{gaugeKind, "Busy workers", "Share of the workers that reconcile at this moment", units.PercentUnit, []query{
 				{`sum(controller_runtime_active_workers{OURS}) / sum(controller_runtime_max_concurrent_reconciles{OURS})`, "busy"}}},
+			{counter, "Unaccounted jobs", "Jobs that the queue lost or counts twice; anything but 0 is wrong", units.Short, []query{
+				{`max(abs(bricklayers_jobs_unaccounted{OURS}))`, "jobs"}}},
 			{counter, "Reconcile errors", "In the time range", units.Short, []query{
 				{`sum(increase(controller_runtime_reconcile_errors_total{OURS}[$__range]))`, "errors"}}},
 		}},

@@ -53,6 +53,11 @@ var service = page{
 			{graph, "Time in the queue", "Half and 99 % of the jobs were admitted sooner", units.Seconds, []query{
 				{`histogram_quantile(0.5, sum by (le) (rate(bricklayers_queue_wait_seconds_bucket{OURS}[$__rate_interval])))`, "50 %"},
 				{`histogram_quantile(0.99, sum by (le) (rate(bricklayers_queue_wait_seconds_bucket{OURS}[$__rate_interval])))`, "99 %"}}},
+			{graph, "Why jobs had to wait", "Jobs admitted per minute by why they had to wait when they came", units.Short, []query{
+				{`sum by (reason) (rate(bricklayers_admissions_total{OURS}[$__rate_interval])) * 60`, "{{reason}}"}}},
+			{graph, "Start of attempts", "Time from an attempt's Job to its process: scheduling, images, the input", units.Seconds, []query{
+				{`histogram_quantile(0.5, sum by (le) (rate(bricklayers_attempt_startup_seconds_bucket{OURS}[$__rate_interval])))`, "50 %"},
+				{`histogram_quantile(0.99, sum by (le) (rate(bricklayers_attempt_startup_seconds_bucket{OURS}[$__rate_interval])))`, "99 %"}}},
 			{graph, "Attempts by outcome", "Attempts per minute; a job may need several", units.Short, []query{
 				{`sum by (outcome) (rate(bricklayers_attempts_total{OURS}[$__rate_interval])) * 60`, "{{outcome}}"}}},
 			{graph, "Error budgets", "How many times faster than the objectives allow the errors of the last hour come", units.Short, []query{
@@ -68,6 +73,12 @@ var service = page{
 				{`sum by (status) (rate(downloads_total{OURS}[$__rate_interval]))`, "{{status}}"}}},
 			{pie, "Download failures by reason", "Why downloads failed, in the time range", units.Short, []query{
 				{`sum by (status) (increase(downloads_total{OURS,status!="success"}[$__range])) > 0`, "{{status}}"}}},
+		}},
+		{"Webhooks", []panel{
+			{graph, "Webhook tries by outcome", "Tries per minute", units.Short, []query{
+				{`sum by (outcome) (rate(bricklayers_webhook_tries_total{OURS}[$__rate_interval])) * 60`, "{{outcome}}"}}},
+			{graph, "Webhooks to tell", "Finished jobs whose webhook does not know yet", units.Short, []query{
+				{`max(bricklayers_webhooks_pending{OURS})`, "pending"}}},
 		}},
 		{"System health", []panel{
 			{graph, "Cleanup", "Sweeps, deleted files and errors per hour", units.Short, []query{
