@@ -24,10 +24,11 @@ func (s *scanner) stamp(line []byte) error {
 	return nil
 }
 
-// hold keeps the first fault until there are enough beads.
+// hold keeps the first fault until there are enough beads. A stamp is of a print for certain, and behind checksums nothing
+// is read that could be a bead.
 func (s *scanner) hold(err error) error {
 	var fault *InputError
-	if errors.As(err, &fault) && fault.Label != AlreadyProcessed {
+	if errors.As(err, &fault) && fault.Label != AlreadyProcessed && fault.Label != LineChecksums {
 		if s.pending == nil {
 			s.pending = fault
 		}
