@@ -61,7 +61,9 @@ export class Viewer {
   /** Changes what is shown. The first print that is shown is brought into view. */
   set(view: View) {
     const first = this.view.prints.length === 0 && view.prints.length > 0;
+    const room = this.room();
     this.view = view;
+    this.turn(0, 0, room / this.room()); // with less room for each, from farther away
     for (const s of view.prints) if (!this.models.has(s.print)) this.models.set(s.print, this.make(s));
     if (first) this.fit();
     this.draw();
@@ -83,13 +85,17 @@ export class Viewer {
     const high = new Vector3(...print.high);
     const centre = low.clone().add(high).multiplyScalar(0.5);
     const radius = Math.max(1, high.distanceTo(low) / 2);
-    const aspect = this.aspect();
-    const far = (radius / Math.sin((this.camera.fov * Math.PI) / 360)) * Math.max(0.8, 0.8 / aspect);
+    const far = (radius / Math.sin((this.camera.fov * Math.PI) / 360)) * this.room();
     this.camera.position.copy(centre).addScaledVector(new Vector3(-0.55, -1, 0.75).normalize(), far);
     this.camera.near = far / 100;
     this.camera.far = far * 10;
     this.controls.target.copy(centre);
     this.controls.update();
+  }
+
+  /** How far away to stand, as a share of where a ball around the print fills the height. */
+  private room(): number {
+    return Math.max(0.8, 0.95 / this.aspect());
   }
 
   /** Turns by angles (rad) around the print, and comes nearer by a factor. */

@@ -120,8 +120,15 @@ export function label(name: string): string {
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
 
+function standard(p: Parameter): string {
+  if (p.default === undefined) return "must be set";
+  if (p.default === "") return ""; // the empty field says it
+  if (p.type === "Boolean") return `default ${p.default === "true" ? "on" : "off"}`;
+  return `default ${p.default}`;
+}
+
 function hint(p: Parameter): string {
-  const parts = [p.description, bounds(p).trim().replace(/^of /, ""), p.default === undefined ? "must be set" : `default ${p.default}`];
+  const parts = [p.description, bounds(p).trim().replace(/^of /, ""), standard(p)];
   return parts
     .filter((part): part is string => !!part)
     .map((part) => part.charAt(0).toUpperCase() + part.slice(1).replace(/\.$/, "") + ".")
