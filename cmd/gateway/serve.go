@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
@@ -55,6 +56,14 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 	if err := mgr.Add(one); err != nil {
 		return err
 	}
+	if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		if mgr.GetCache().WaitForCacheSync(ctx) {
+			giveBackStart()
+		}
+		return nil
+	})); err != nil {
+		return err
+	}
 	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.gateway.Namespace)
 	servers := []*gateway.Server{
 		{Name: "api", Address: o.address, Handler: g.Handler(o.metricsAddress == ""), OnStop: g.Drain},
@@ -64,6 +73,13 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 		servers = append(servers, &gateway.Server{Name: "metrics", Address: o.metricsAddress, Handler: g.MetricsHandler()})
 	}
 	return runAll(ctx, mgr, servers)
+}
+
+// giveBackStart is called when the packages are set up, and again when the caches are filled.
+func giveBackStart() {
+	if err := forgetStart(); err != nil {
+		ctrl.Log.Error(err, "more memory than needed stays resident")
+	}
 }
 
 // runAll runs the manager for as long as a server has requests in flight. The servers are none of the manager's, which

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 
@@ -99,24 +98,20 @@ func (g *Gateway) podOutput(w http.ResponseWriter, r *http.Request) error {
 func copyOutput(sink io.Writer, body io.Reader, limit int64) (*podapi.File, error) {
 	hash := sha256.New()
 	size := int64(0)
-	chunk := chunks.Get().(*[128 << 10]byte)
-	defer chunks.Put(chunk)
-	for {
-		n, readErr := fill(body, chunk[:])
-		if size += int64(n); size > limit {
-			return nil, outputTooLarge(limit)
+	err := eachChunk(body, func(p []byte) error {
+		if size += int64(len(p)); size > limit {
+			return outputTooLarge(limit)
 		}
-		hash.Write(chunk[:n])
-		if _, err := sink.Write(chunk[:n]); err != nil {
-			return nil, storageProblem(err)
+		hash.Write(p)
+		if _, err := sink.Write(p); err != nil {
+			return storageProblem(err)
 		}
-		if errors.Is(readErr, io.EOF) {
-			return &podapi.File{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
-		}
-		if readErr != nil {
-			return nil, bodyProblem(readErr)
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return &podapi.File{Size: size, SHA256: hex.EncodeToString(hash.Sum(nil))}, nil
 }
 
 const maxCommitBytes = 1 << 20

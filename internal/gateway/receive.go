@@ -8,7 +8,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
-	"sync"
 )
 
 // received is what is known of a file once its bytes went by.
@@ -17,9 +16,6 @@ type received struct {
 	sha256  string
 	content *contentCheck // nil when the processor takes anything
 }
-
-// chunks are reused by uploads, so that memory depends on how many are under way and on nothing else.
-var chunks = sync.Pool{New: func() any { return new([128 << 10]byte) }}
 
 // receive streams the file into the bucket, or, when its job exists already, past a hash only, to see whether it is the
 // same file.
@@ -47,32 +43,25 @@ func (u *upload) beginChecks() {
 // pass streams bytes to the sink, and by the checks.
 func (u *upload) pass(body io.Reader, sink io.Writer) error {
 	hash := sha256.New()
-	chunk := chunks.Get().(*[128 << 10]byte)
-	defer chunks.Put(chunk)
-	for {
-		n, readErr := fill(body, chunk[:])
-		u.size += int64(n)
+	err := eachChunk(body, func(p []byte) error {
+		u.size += int64(len(p))
 		if limit := u.gateway.sizeLimit(u.processor); u.size > limit {
 			return tooLarge(limit)
 		}
-		if err := u.claim.grow(int64(n)); err != nil {
+		if err := u.claim.grow(int64(len(p))); err != nil {
 			return err
 		}
-		hash.Write(chunk[:n])
-		if err := u.inspect(chunk[:n]); err != nil {
+		hash.Write(p)
+		if err := u.inspect(p); err != nil {
 			return err
 		}
-		if _, err := sink.Write(chunk[:n]); err != nil {
+		if _, err := sink.Write(p); err != nil {
 			return storageProblem(err)
 		}
-		if errors.Is(readErr, io.EOF) {
-			u.sha256 = hex.EncodeToString(hash.Sum(nil))
-			return nil
-		}
-		if readErr != nil {
-			return bodyProblem(readErr)
-		}
-	}
+		return nil
+	})
+	u.sha256 = hex.EncodeToString(hash.Sum(nil))
+	return err
 }
 
 // inspect shows the content check the next bytes, and returns what is certain by now.
@@ -85,16 +74,6 @@ func (u *upload) inspect(p []byte) error {
 		return nil
 	}
 	return u.content.early(u.processor.Spec.Accepts)
-}
-
-// fill reads until the buffer is full. Unlike io.ReadFull it tells the end from a body that was cut.
-func fill(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
-	}
-	return n, err
 }
 
 // bodyProblem turns an error in reading the request into an answer, which reaches only a client that is still there.

@@ -194,13 +194,15 @@ func (r *resumable) pass(body io.Reader, sink io.Writer) (int64, error) {
 		err := u.pass(body, sink)
 		return u.size - before, err
 	}
-	chunk := chunks.Get().(*[128 << 10]byte)
-	defer chunks.Put(chunk)
-	n, err := io.CopyBuffer(struct{ io.Writer }{sink}, struct{ io.Reader }{body}, chunk[:])
-	if err != nil {
-		return n, storageProblem(err)
-	}
-	return n, nil
+	n := int64(0)
+	err := eachChunk(body, func(p []byte) error {
+		n += int64(len(p))
+		if _, err := sink.Write(p); err != nil {
+			return storageProblem(err)
+		}
+		return nil
+	})
+	return n, err
 }
 
 // refuse keeps an error for the answer. A file that can never be right is dropped.
@@ -260,9 +262,20 @@ func (r *resumable) makeJob(ctx context.Context) (*v1alpha1.ProcessingJob, error
 	if err := u.check(); err != nil {
 		return nil, err
 	}
+	if err := u.claimSize(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	return u.finish(ctx)
+}
+
+// claimSize makes room for the job and all of its file, which was there when the upload began, but may not be any more.
+func (u *upload) claimSize() (err error) {
+	if u.claim, err = u.gateway.quotas.newClaim(u.namespace); err != nil {
+		return err
+	}
+	return u.claim.grow(u.size)
 }
 
 // adopt has the only part become the file, where the bucket can do that without copying.

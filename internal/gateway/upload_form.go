@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"bricklayers.dev/bricklayers/internal/filename"
 )
@@ -18,7 +19,10 @@ import (
 const (
 	maxFields     = 100     // besides the file
 	maxFieldBytes = 4 << 10 // 1,024 characters of UTF-8
-	readBuffer    = 256 << 10
+	// A form is cut at its boundary in a buffer: a large one, if not too many have such.
+	largeForm  = 256 << 10
+	smallForm  = 4 << 10
+	largeForms = 64
 )
 
 // read takes in the request: fields from the address, then the body, which is a form or the file itself.
@@ -79,13 +83,20 @@ func (u *upload) receiveVerified(header map[string][]string, body io.Reader) err
 	return checkDigests(digests, u.sha256)
 }
 
+var formsOpen atomic.Int64
+
 // readForm takes multipart/form-data. A digest in the request's header is the whole form's.
 func (u *upload) readForm(r *http.Request, body io.Reader, boundary string) error {
 	digests, err := digestsIn(r.Header)
 	if err != nil {
 		return err
 	}
-	body = bufio.NewReaderSize(hashed(body, digests, false), readBuffer)
+	size := smallForm
+	if forms := formsOpen.Add(1); forms <= largeForms {
+		size = largeForm
+	}
+	defer formsOpen.Add(-1)
+	body = bufio.NewReaderSize(hashed(body, digests, false), size)
 	if err := u.readParts(multipart.NewReader(body, boundary)); err != nil || len(digests) == 0 {
 		return err
 	}
