@@ -41,10 +41,13 @@ func (g *Gateway) follow(w http.ResponseWriter, r *http.Request) error {
 	return f.run(changed)
 }
 
+// followed are the jobs to follow.
+type followed struct {
+	Jobs map[string]string `json:"jobs" doc:"the id of the last event that came, or nothing, by job"`
+}
+
 func readFollowed(w http.ResponseWriter, r *http.Request) (map[string]string, error) {
-	var body struct {
-		Jobs map[string]string `json:"jobs"`
-	}
+	var body followed
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxFollowBytes)).Decode(&body)
 	var tooLong *http.MaxBytesError
 	switch {

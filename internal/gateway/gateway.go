@@ -167,10 +167,11 @@ func (g *Gateway) routes(withMetrics bool) *router {
 	rt.handle("POST /api/v1/events", g.allowed("get", g.follow), 200, 400, 500, 503)
 	rt.handle("GET /api/v1/download/{job_id}", g.allowed("get", g.download), 200, 206, 304, 307, 400, 404, 409, 410, 416, 500, 503)
 	rt.handle("GET /api/v1/input/{job_id}", g.allowed("get", g.input), 200, 206, 304, 307, 404, 410, 416, 500, 503)
-	rt.handle("GET /api/v1/jobs", g.allowed("list", g.listJobs), 200, 304, 400, 403, 503)
+	rt.handle("GET /api/v1/jobs", g.allowed("list", g.listJobs), 200, 304, 400, 403, 500, 503)
 	rt.handle("DELETE /api/v1/jobs/{job_id}", g.allowed("delete", g.cancel), 204, 404, 500, 503)
 	rt.handle("GET /api/v1/processors", g.allowedOn("processors", "list", g.processors), 200, 404, 500, 503)
 	handlePage(rt)
+	g.handleDocument(rt)
 	rt.handle("GET /healthz", healthz, 200)
 	rt.handle("GET /readyz", g.ready.serve, 200, 503)
 	if withMetrics {

@@ -27,6 +27,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/podapi"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/test/apicheck"
 )
 
 const namespace = "prints"
@@ -40,6 +41,8 @@ type fixture struct {
 	server *httptest.Server
 	dir    string
 	synced bool
+
+	checker *apicheck.Checker
 }
 
 func newFixture(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) *fixture {
@@ -163,6 +166,12 @@ func (f *fixture) do(method, path string, body io.Reader, header ...string) *ans
 	content, err := io.ReadAll(response.Body)
 	if err != nil {
 		f.t.Fatal(err)
+	}
+	if f.checker == nil {
+		f.checker = newChecker(f.t, f)
+	}
+	if err := f.checker.Check(method, request.URL.Path, response.StatusCode, response.Header, content); err != nil {
+		f.t.Error(err)
 	}
 	return &answer{response.StatusCode, response.Header, content}
 }

@@ -25,7 +25,7 @@ const (
 type jobList struct {
 	Jobs []*jobView `json:"jobs"`
 	// Continue is for the next page; none: this is the last.
-	Continue string `json:"continue,omitempty"`
+	Continue string `json:"continue,omitempty" doc:"for the next page; none came with the last"`
 }
 
 // listJobs lists the jobs of a namespace, newest first. A page begins behind the job that the client saw last, wherever

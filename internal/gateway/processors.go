@@ -10,13 +10,17 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
 
+type processorList struct {
+	Processors []processorView `json:"processors"`
+}
+
 // processorView is a Processor as clients see it: what is needed to fill in a form.
 type processorView struct {
 	Name        string          `json:"name"`
-	Default     bool            `json:"default"` // of an upload that names none
+	Default     bool            `json:"default" doc:"of an upload that names none"`
 	Description string          `json:"description,omitempty"`
-	Formats     []string        `json:"formats,omitempty"` // none: any file
-	MaxSize     int64           `json:"max_size"`          // bytes
+	Formats     []string        `json:"formats,omitempty" doc:"endings of file names; none: any file"`
+	MaxSize     int64           `json:"max_size" doc:"bytes"`
 	Parameters  []parameterView `json:"parameters"`
 }
 
@@ -24,7 +28,7 @@ type parameterView struct {
 	Name        string                 `json:"name"`
 	Type        v1alpha1.ParameterType `json:"type"`
 	Description string                 `json:"description,omitempty"`
-	Default     *string                `json:"default,omitempty"` // none: it must be set
+	Default     *string                `json:"default,omitempty" doc:"none: it must be set"`
 	Minimum     *v1alpha1.Number       `json:"minimum,omitempty"`
 	Maximum     *v1alpha1.Number       `json:"maximum,omitempty"`
 	Values      []string               `json:"values,omitempty"`
@@ -42,7 +46,7 @@ func (g *Gateway) processors(w http.ResponseWriter, r *http.Request) error {
 		views = append(views, g.describeProcessor(&list.Items[i]))
 	}
 	slices.SortFunc(views, func(a, b processorView) int { return strings.Compare(a.Name, b.Name) })
-	writeJSON(w, http.StatusOK, "application/json", map[string]any{"processors": views})
+	writeJSON(w, http.StatusOK, "application/json", processorList{views})
 	return nil
 }
 

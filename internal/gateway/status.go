@@ -18,35 +18,35 @@ import (
 // jobView is a job as clients see it.
 type jobView struct {
 	JobID      string            `json:"job_id"`
-	Status     v1alpha1.Phase    `json:"status"`
-	Reason     string            `json:"reason,omitempty"`
-	Message    string            `json:"message,omitempty"`
+	Status     v1alpha1.Phase    `json:"status" doc:"Completed, Error and Timeout are final"`
+	Reason     string            `json:"reason,omitempty" doc:"one word of a closed list"`
+	Message    string            `json:"message,omitempty" doc:"the same in a sentence"`
 	Processor  string            `json:"processor"`
 	Parameters map[string]string `json:"parameters,omitempty"`
 	Priority   int32             `json:"priority"`
 	Attempts   int32             `json:"attempts"`
-	Queue      *queueapi.Waiting `json:"queue,omitempty"` // while it waits, in answers about this one job
+	Queue      *queueapi.Waiting `json:"queue,omitempty" doc:"while it waits, in answers about this one job"`
 	CreatedAt  time.Time         `json:"created_at"`
 	StartedAt  *time.Time        `json:"started_at,omitempty"`
 	FinishedAt *time.Time        `json:"finished_at,omitempty"`
 	Input      *fileView         `json:"input,omitempty"`
 	Output     []fileView        `json:"output,omitempty"`
 	Webhook    *webhookView      `json:"webhook,omitempty"`
-	Content    *validate.Result  `json:"content,omitempty"` // what the check found, in the answer to an upload only
+	Content    *validate.Result  `json:"content,omitempty" doc:"what the check found, in the answer to an upload"`
 	Links      links             `json:"links"`
 }
 
 type fileView struct {
 	Name     string `json:"name"`
-	Size     int64  `json:"size"` // bytes
+	Size     int64  `json:"size" doc:"bytes"`
 	SHA256   string `json:"sha256"`
-	Download string `json:"download,omitempty"`
+	Download string `json:"download,omitempty" doc:"address of an output file"`
 }
 
 // webhookView is what became of a job's webhook: a reason of the condition Notified, or nothing yet.
 type webhookView struct {
 	URL     string `json:"url"`
-	Outcome string `json:"outcome,omitempty"`
+	Outcome string `json:"outcome,omitempty" doc:"Delivered, NotAllowed or GivenUp; none yet while it is tried"`
 	Message string `json:"message,omitempty"`
 }
 

@@ -33,6 +33,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
+	"bricklayers.dev/bricklayers/test/apicheck"
 	"bricklayers.dev/bricklayers/test/controlplane"
 
 	// What the programs are made of, so that go test runs again when it changes.
@@ -78,6 +79,7 @@ type gateway struct {
 	command   *exec.Cmd
 	ended     <-chan error
 	log       *bytes.Buffer
+	checker   *apicheck.Checker // once it is known
 }
 
 func startGateway(t *testing.T, flags ...string) *gateway {
@@ -184,12 +186,38 @@ func (g *gateway) call(method, url string, body io.Reader, token string, into an
 	if err != nil {
 		g.t.Fatal(err)
 	}
+	g.holdAgainstDocument(request, response, content)
 	if into != nil {
 		if err := json.Unmarshal(content, into); err != nil {
 			g.t.Errorf("%s %s answered %d %q: %v", method, url, response.StatusCode, content, err)
 		}
 	}
 	return response.StatusCode
+}
+
+// holdAgainstDocument checks an answer of the API against the document that the gateway serves.
+func (g *gateway) holdAgainstDocument(request *http.Request, response *http.Response, content []byte) {
+	g.t.Helper()
+	if request.URL.Host != g.address {
+		return
+	}
+	if g.checker == nil {
+		document, err := http.Get("http://" + g.address + "/api/v1/openapi.json")
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		defer document.Body.Close()
+		read, err := io.ReadAll(document.Body)
+		if err == nil {
+			g.checker, err = apicheck.New(read)
+		}
+		if err != nil {
+			g.t.Fatalf("the document: %v", err)
+		}
+	}
+	if err := g.checker.Check(request.Method, request.URL.Path, response.StatusCode, response.Header, content); err != nil {
+		g.t.Error(err)
+	}
 }
 
 type view struct {
