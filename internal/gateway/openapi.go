@@ -20,30 +20,26 @@ import (
 
 // handleDocument serves the OpenAPI document of the routes, and a page of it. Both are made when somebody asks.
 func (g *Gateway) handleDocument(rt *router) {
-	document := sync.OnceValue(func() []byte {
-		content, err := json.Marshal(g.document(rt))
-		if err != nil {
-			panic(err) // of our own types only: a mistake in this program
-		}
-		return content
-	})
-	rt.handle("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) error {
-		w.Header().Set("Content-Type", "application/json")
-		_, err := w.Write(document())
-		return err
-	}, http.StatusOK)
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(g.document(rt)) })
 	page := sync.OnceValues(func() ([]byte, error) { return g.document(rt).Page() })
+	rt.handle("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) error {
+		return sendMade(w, "application/json", document)
+	}, http.StatusOK, http.StatusInternalServerError)
 	rt.handle("GET /docs", func(w http.ResponseWriter, _ *http.Request) error {
-		content, err := page()
-		if err != nil {
-			return err
-		}
 		w.Header().Set("Content-Security-Policy", openapi.PagePolicy)
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, err = w.Write(content)
+		return sendMade(w, "text/html; charset=utf-8", page)
+	}, http.StatusOK, http.StatusInternalServerError)
+}
+
+func sendMade(w http.ResponseWriter, contentType string, made func() ([]byte, error)) error {
+	content, err := made()
+	if err != nil {
 		return err
-	}, http.StatusOK)
+	}
+	w.Header().Set("Content-Type", contentType)
+	_, err = w.Write(content)
+	return err
 }
 
 // document describes every route but those of the page for people.
