@@ -114,12 +114,13 @@ func TestCheckSeesDifferences(t *testing.T) {
 }
 
 // TestRoutesCanFail holds that ratios of good and failed requests have both halves for each route that does work. What
-// is in the program itself, as the page is, cannot fail.
+// is in the program itself, as the page and the API's description are, cannot fail.
 func TestRoutesCanFail(t *testing.T) {
 	for _, route := range gateway.Routes() {
 		good := slices.ContainsFunc(route.Statuses, func(status int) bool { return status/100 == 2 })
 		bad := slices.ContainsFunc(route.Statuses, func(status int) bool { return status/100 == 5 })
 		works := route.Method != http.MethodOptions &&
+			!strings.HasSuffix(route.Endpoint, "/openapi.json") &&
 			(strings.HasPrefix(route.Endpoint, "/api/") || strings.HasPrefix(route.Endpoint, "/pod/"))
 		if !good || works && !bad {
 			t.Errorf("%s %s declares the answers %v, want a 2xx and, if it does work, a 5xx",
