@@ -22,10 +22,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/childname"
 )
 
-var (
-	jobsResource       = v1alpha1.GroupVersion.WithResource("processingjobs")
-	processorsResource = v1alpha1.GroupVersion.WithResource("processors")
-)
+var jobsResource = v1alpha1.GroupVersion.WithResource("processingjobs")
 
 // fromCluster turns an error of the API server into one that says what the program ends with.
 func fromCluster(what string, err error) error {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"net/http"
@@ -11,7 +12,14 @@ import (
 	"testing/fstest"
 )
 
-func get(t *testing.T, h http.Handler, method, path string, header ...string) *http.Response {
+// answer is what a request has come to.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	Body       *bytes.Buffer
+}
+
+func get(t *testing.T, h http.Handler, method, path string, header ...string) answer {
 	t.Helper()
 	r := httptest.NewRequest(method, path, nil)
 	for i := 0; i < len(header); i += 2 {
@@ -19,10 +27,10 @@ func get(t *testing.T, h http.Handler, method, path string, header ...string) *h
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
+	return answer{w.Code, w.Header(), w.Body}
 }
 
-func body(t *testing.T, r *http.Response) string {
+func body(t *testing.T, r answer) string {
 	t.Helper()
 	var from io.Reader = r.Body
 	if r.Header.Get("Content-Encoding") == "gzip" {
@@ -59,8 +67,8 @@ func TestThePageIsWhole(t *testing.T) {
 		t.Errorf("the page refers to %d files", len(refs))
 	}
 	for _, ref := range refs {
-		if r := get(t, h, "GET", ref[1]); r.StatusCode != 200 {
-			t.Errorf("%s: %s", ref[1], r.Status)
+		if r := get(t, h, "GET", ref[1]); r.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d", ref[1], r.StatusCode)
 		}
 	}
 	if found := regexp.MustCompile(`(?i)<script(?: [^>]*)?>[^<]|<style|\son\w+=|\sstyle=`).FindString(index); found != "" {
@@ -121,8 +129,8 @@ func TestCaching(t *testing.T) {
 			t.Errorf("%s: Cache-Control %q, want %q", path, got, want)
 		}
 		again := get(t, h, "GET", path, "If-None-Match", r.Header.Get("ETag"))
-		if again.StatusCode != 304 || body(t, again) != "" {
-			t.Errorf("%s: with its ETag %s", path, again.Status)
+		if again.StatusCode != http.StatusNotModified || body(t, again) != "" {
+			t.Errorf("%s: with its ETag %d", path, again.StatusCode)
 		}
 	}
 }
@@ -163,12 +171,12 @@ func TestHeadAndOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := get(t, h, "HEAD", "/", "Accept-Encoding", "gzip")
-	if r.StatusCode != 200 || body(t, &http.Response{Body: r.Body}) != "" || r.Header.Get("Content-Length") == "" {
-		t.Errorf("HEAD: %s %v", r.Status, r.Header)
+	if r.StatusCode != http.StatusOK || r.Body.Len() > 0 || r.Header.Get("Content-Length") == "" {
+		t.Errorf("HEAD: %d %v", r.StatusCode, r.Header)
 	}
 	for _, path := range []string{"/index.html", "/assets/", "/nothing"} {
-		if r := get(t, h, "GET", path); r.StatusCode != 404 {
-			t.Errorf("%s: %s", path, r.Status)
+		if r := get(t, h, "GET", path); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d", path, r.StatusCode)
 		}
 	}
 	if _, err := newHandler(fstest.MapFS{}); err == nil {

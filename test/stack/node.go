@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,7 +79,7 @@ func (n *node) live(ctx context.Context, pod *corev1.Pod) error {
 	}
 	ctx, stop := n.whilePodExists(ctx, pod)
 	defer stop()
-	all := append(pod.Spec.InitContainers, pod.Spec.Containers...)
+	all := slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
 	var states []corev1.ContainerStatus
 	for i := range all {
 		running := corev1.ContainerStatus{Name: all[i].Name, State: corev1.ContainerState{

@@ -220,7 +220,7 @@ func freeAddress(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // it was only to find the port
 	return listener.Addr().String()
 }
 

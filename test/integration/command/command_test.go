@@ -233,7 +233,7 @@ func newNarrow(t *testing.T, gateway string) *narrow {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { listener.Close() })
+	t.Cleanup(func() { _ = listener.Close() })
 	n := &narrow{address: "http://" + listener.Addr().String()}
 	n.limit.Store(1 << 40)
 	go func() {
@@ -244,18 +244,18 @@ func newNarrow(t *testing.T, gateway string) *narrow {
 			}
 			to, err := net.Dial("tcp", strings.TrimPrefix(gateway, "http://"))
 			if err != nil {
-				from.Close()
+				_ = from.Close()
 				continue
 			}
 			go n.pass(to, from)
-			go func() { _, _ = io.Copy(from, to); from.Close() }()
+			go func() { _, _ = io.Copy(from, to); _ = from.Close() }()
 		}
 	}()
 	return n
 }
 
 func (n *narrow) pass(to, from net.Conn) {
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	buffer := make([]byte, 64<<10)
 	for {
 		for n.sent.Load() >= n.limit.Load() {
