@@ -21,6 +21,7 @@ type options struct {
 	address, podAddress, metricsAddress string
 	bucket                              string
 	auth                                string
+	metricsAuth                         bool
 	uploadMemory                        int64
 	leaderElect                         bool
 	leaseNamespace                      string
@@ -51,6 +52,9 @@ func (o *options) bindAddresses(flags *flag.FlagSet) {
 	flags.StringVar(&o.podAddress, "pod-bind-address", ":8001", "address for the pods of jobs")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", "",
 		"address of /metrics; empty serves it with the HTTP API, 0 not at all")
+	flags.BoolVar(&o.metricsAuth, "metrics-auth", false,
+		"let only who sends a token of the cluster and may get the path /metrics read metrics, over TLS; "+
+			"needs --metrics-bind-address")
 }
 
 // bindFiles adds the flags about uploads, downloads and where they are kept.
@@ -137,6 +141,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("unexpected argument %q", rest[0])
 	case o.auth != authNone && o.auth != authKubernetes:
 		return fmt.Errorf("--auth is %q; it must be %s or %s", o.auth, authNone, authKubernetes)
+	case o.metricsAuth && o.metricsAddress == "":
+		return errors.New("--metrics-auth needs --metrics-bind-address: the HTTP API's port is for everybody")
 	case o.gateway.AllNamespaces && o.auth == authNone:
 		return errors.New("--all-namespaces needs --auth=kubernetes: without it, everybody could use every namespace")
 	case o.gateway.Rate < 0 || o.gateway.Burst < 1 || o.gateway.Concurrency < 0:

@@ -19,12 +19,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/cleanup"
 	"bricklayers.dev/bricklayers/internal/gateway"
 	"bricklayers.dev/bricklayers/internal/leader"
+	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/storage"
 	"bricklayers.dev/bricklayers/internal/version"
 )
@@ -68,9 +68,6 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 	servers := []*gateway.Server{
 		{Name: "api", Address: o.address, Handler: g.Handler(o.metricsAddress == ""), OnStop: g.Drain},
 		{Name: "pods", Address: o.podAddress, Handler: g.PodHandler()},
-	}
-	if o.metricsAddress != "" && o.metricsAddress != "0" {
-		servers = append(servers, &gateway.Server{Name: "metrics", Address: o.metricsAddress, Handler: g.MetricsHandler()})
 	}
 	return runAll(ctx, mgr, servers)
 }
@@ -118,6 +115,10 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 	if o.gateway.AllNamespaces {
 		namespaces = nil
 	}
+	metricsAddress := o.metricsAddress
+	if metricsAddress == "" {
+		metricsAddress = "0" // they are served with the API
+	}
 	config.DisableCompression = true // the API server is near; unpacking each event of a watch costs more
 	config.QPS = -1                  // every request of ours answers one of a client, and the API server has its own fairness
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
@@ -126,8 +127,8 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 			DefaultNamespaces: namespaces,
 			DefaultTransform:  cache.TransformStripManagedFields(),
 		},
-		Metrics:                server.Options{BindAddress: "0"}, // served by the gateway
-		HealthProbeBindAddress: "0",                              // served with the API
+		Metrics:                metrics.ServerOptions(metricsAddress, o.metricsAuth),
+		HealthProbeBindAddress: "0", // served with the API
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the manager: %w", err)

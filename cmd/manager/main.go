@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -20,7 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/controllers"
@@ -39,6 +37,7 @@ func main() {
 
 type options struct {
 	metricsAddress string
+	metricsAuth    bool
 	healthAddress  string
 	queueAddress   string
 	leaderElect    bool
@@ -53,6 +52,8 @@ func parseFlags(args []string) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of /metrics, or 0 for none")
+	flags.BoolVar(&o.metricsAuth, "metrics-auth", false,
+		"let only who sends a token of the cluster and may get the path /metrics read metrics, over TLS")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	flags.StringVar(&o.queueAddress, "queue-bind-address", ":8082",
 		"address where the gateway asks how long jobs wait, or 0 for none")
@@ -93,12 +94,9 @@ func run(ctx context.Context, args []string) error {
 	// The API server is near: packing and unpacking each event of a watch costs both sides more than the bytes do.
 	config.DisableCompression = true
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: newScheme(),
-		Cache:  controllers.CacheOptions(o.namespace),
-		Metrics: server.Options{
-			BindAddress: o.metricsAddress,
-			HandlerOpts: []func(*promhttp.HandlerOpts){func(h *promhttp.HandlerOpts) { h.EnableOpenMetrics = true }},
-		},
+		Scheme:                        newScheme(),
+		Cache:                         controllers.CacheOptions(o.namespace),
+		Metrics:                       metrics.ServerOptions(o.metricsAddress, o.metricsAuth),
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "manager.bricklayers.dev",

@@ -180,11 +180,10 @@ func (g *Gateway) routes(withMetrics bool) *router {
 	return rt
 }
 
-// MetricsHandler serves /metrics alone, for a port of its own.
-func (g *Gateway) MetricsHandler() http.Handler {
-	rt := newRouter(g.metrics)
-	rt.handle("GET /metrics", g.serveMetrics, 200)
-	return rt
+// serveMetrics serves what the registry has.
+func (g *Gateway) serveMetrics(w http.ResponseWriter, r *http.Request) error {
+	g.scrape.ServeHTTP(w, r)
+	return nil
 }
 
 // PodHandler serves the jobs' pods.

@@ -42,7 +42,6 @@ type Gateway struct {
 	CleanupFiles     prometheus.Counter
 	CleanupBytes     prometheus.Counter
 	CleanupErrors    prometheus.Counter
-	MemoryUsage      prometheus.Gauge // bytes
 	DiskUsage        prometheus.Gauge // bytes
 
 	WebhookTries    *prometheus.CounterVec // by outcome
@@ -66,7 +65,6 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		CleanupFiles:  counter("cleanup_files_deleted_total", "Total files deleted by cleanup service"),
 		CleanupBytes:  counter("cleanup_bytes_freed_total", "Total bytes freed by cleanup service"),
 		CleanupErrors: counter("cleanup_errors_total", "Total errors during cleanup operations"),
-		MemoryUsage:   gauge("system_memory_usage_bytes", "Current memory usage in bytes"),
 		DiskUsage:     gauge("system_disk_usage_bytes", "Current disk usage for temp directories"),
 
 		WebhookTries:    counterVec("bricklayers_webhook_tries_total", "Tries to tell a webhook, by outcome", "outcome"),
@@ -74,7 +72,9 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 	}
 	reg.MustRegister(appInfo("HTTP gateway"), m.requests, m.requestDuration, m.Uploads, m.UploadFileSize,
 		m.UploadValidation, m.Downloads, m.CleanupRuns, m.CleanupFiles, m.CleanupBytes, m.CleanupErrors,
-		m.MemoryUsage, m.DiskUsage, m.WebhookTries, m.WebhooksPending)
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "system_memory_usage_bytes", Help: "Current memory usage in bytes",
+		}, residentMemory), m.DiskUsage, m.WebhookTries, m.WebhooksPending)
 	for _, status := range []string{UploadSuccess, UploadFailedSize, UploadFailedValidation, UploadFailedError} {
 		m.Uploads.WithLabelValues(status)
 	}

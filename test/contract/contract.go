@@ -138,7 +138,7 @@ var Families = []Family{
 	},
 	{
 		Name: "system_memory_usage_bytes", Type: "gauge", Description: "Current memory usage in bytes",
-		By: byGateway, Raised: "measured at each scrape: resident memory of the process", Source: "internal/gateway/scrape.go",
+		By: byGateway, Raised: "measured at each scrape: resident memory of the process", Source: "internal/metrics/memory.go",
 	},
 	{
 		Name: "system_disk_usage_bytes", Type: "gauge", Description: "Current disk usage for temp directories",

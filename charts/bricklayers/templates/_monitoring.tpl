@@ -7,6 +7,16 @@ true
 {{- end -}}
 {{- end -}}
 
+{{/* Rules to find out who asks for metrics and whether they may. */}}
+{{- define "bricklayers.monitoring.authRules" -}}
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end -}}
+
 {{/* metadata of an object for the Prometheus Operator: (dict "root" $ "component" NAME). */}}
 {{- define "bricklayers.monitoring.metadata" -}}
 {{- $metadata := include "bricklayers.metadata" . | fromYaml -}}
