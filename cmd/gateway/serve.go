@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -48,7 +47,7 @@ func serve(ctx context.Context, o *options, config *rest.Config) (err error) {
 	if err := watchJobs(ctx, mgr, g); err != nil {
 		return err
 	}
-	sweeper := &cleanup.Sweeper{Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: time.Now}
+	sweeper := &cleanup.Sweeper{Options: o.cleanup, Store: store, Jobs: live, Metrics: g.Metrics(), Now: store.Now}
 	one := &leader.Leader{Config: config, Work: []func(context.Context){sweeper.Run, g.DeliverWebhooks}}
 	if o.leaderElect {
 		one.Namespace = o.leaseNamespace

@@ -1,6 +1,7 @@
 package cleanup
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -43,7 +44,7 @@ func TestSweepsAtAnyMoment(t *testing.T) {
 		}
 		w.sweeper = &Sweeper{
 			Options: Options{GracePeriod: grace}, Store: store, Jobs: w.client,
-			Metrics: metrics.NewGateway(prometheus.NewRegistry(), nil), Now: func() time.Time { return w.now },
+			Metrics: metrics.NewGateway(prometheus.NewRegistry(), nil), Now: func(context.Context) (time.Time, error) { return w.now, nil },
 		}
 		rt.Repeat(map[string]func(*rapid.T){
 			"upload bytes": w.uploadBytes, "make the job": w.makeJob, "store an output": w.storeOutput, "commit": w.commit,
@@ -257,7 +258,7 @@ func (w *world) sweepTwice(rt *rapid.T) {
 	for _, key := range w.referenced() {
 		wanted[key] = true
 	}
-	err := w.sweeper.Store.Walk(w.t.Context(), func(o storage.Listed) error {
+	err := w.sweeper.Store.Walk(w.t.Context(), "", func(o storage.Listed) error {
 		if !wanted[o.Key] {
 			rt.Errorf("%s is of no use and still there", o.Key)
 		}

@@ -36,7 +36,7 @@ type Sweeper struct {
 	Store   *storage.Store
 	Jobs    client.Reader // reads past the cache: a job that is missing in an old list is no reason to delete its files
 	Metrics *metrics.Gateway
-	Now     func() time.Time
+	Now     func(context.Context) (time.Time, error) // by the bucket's clock
 }
 
 // Run sweeps at once and then on the interval, until the context ends.
@@ -45,7 +45,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			log.FromContext(ctx).Error(err, "a sweep ended early; the next one goes over everything again")
+			log.FromContext(ctx).Error(err, "a sweep ended early; the next one goes on from there")
 		}
 		select {
 		case <-ctx.Done():
@@ -55,24 +55,52 @@ func (s *Sweeper) Run(ctx context.Context) {
 	}
 }
 
-// Sweep goes over the bucket once. It goes on after an object that cannot be judged or deleted, and counts it as an
-// error; it returns an error when it could not go over all of it.
+// Sweep goes over the bucket once, or over the rest of it when the last sweep did not come to its end. It goes on after
+// an object that cannot be judged or deleted, and counts it as an error; it returns an error when it could not go over
+// all of it.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.Metrics.CleanupRuns.Inc()
-	pass := &pass{
-		Sweeper: s,
-		oldest:  s.Now().Add(-s.GracePeriod),
-		limiter: rate.NewLimiter(deletesPerSecond, deletesPerSecond),
+	p, err := s.begin(ctx)
+	if err == nil {
+		err = s.Store.Walk(ctx, p.done.After, func(object storage.Listed) error { return p.visit(ctx, object) })
+		p.save(ctx, err == nil)
 	}
-	err := s.Store.Walk(ctx, func(object storage.Listed) error { return pass.visit(ctx, object) })
+	if err == nil {
+		s.Metrics.DiskUsage.Set(float64(p.done.Kept))
+		err = p.abortUnfinished(ctx)
+	}
 	if err != nil {
 		s.Metrics.CleanupErrors.Inc()
 		return err
 	}
-	s.Metrics.DiskUsage.Set(float64(pass.kept))
 	log.FromContext(ctx).Info(
-		"swept", "deleted", pass.deleted, "bytesFreed", pass.freed, "bytesKept", pass.kept, "dryRun", s.DryRun)
+		"swept", "deleted", p.deleted, "bytesFreed", p.freed, "bytesKept", p.done.Kept, "dryRun", s.DryRun)
 	return nil
+}
+
+// begin begins a pass where the last one ended.
+func (s *Sweeper) begin(ctx context.Context) (*pass, error) {
+	now, err := s.Now(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ask the bucket for the time: %w", err)
+	}
+	p := &pass{
+		Sweeper: s,
+		oldest:  now.Add(-s.GracePeriod),
+		limiter: rate.NewLimiter(deletesPerSecond, deletesPerSecond),
+		saved:   time.Now(),
+	}
+	if s.DryRun {
+		return p, nil
+	}
+	switch progress, err := s.Store.SweepProgress(ctx); {
+	case err == nil:
+		p.done = *progress
+		log.FromContext(ctx).Info("going on with a sweep that did not come to its end", "after", progress.After)
+	case !errors.Is(err, storage.ErrNotFound):
+		log.FromContext(ctx).Error(err, "cannot tell how far the last sweep was; beginning anew")
+	}
+	return p, nil
 }
 
 // pass is one sweep under way. A bucket is walked namespace by namespace, so it knows the jobs of one at a time.
@@ -87,7 +115,29 @@ type pass struct {
 	upload  string // the resumable upload that was looked at last
 	expired bool   // whether it is
 
-	deleted, freed, kept int64
+	done           storage.SweepProgress
+	saved          time.Time
+	deleted, freed int64
+}
+
+// saveEvery is how much of a sweep may have to be done again.
+const saveEvery = 30 * time.Second
+
+// save notes how far the pass is, or that it is through. A dry run goes over everything each time.
+func (p *pass) save(ctx context.Context, through bool) {
+	if p.DryRun {
+		return
+	}
+	p.saved = time.Now()
+	progress := &p.done
+	if through {
+		progress = nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveEvery)
+	defer cancel()
+	if err := p.Store.SaveSweepProgress(ctx, progress); err != nil {
+		log.FromContext(ctx).Error(err, "failed to note how far the sweep is")
+	}
 }
 
 func (p *pass) visit(ctx context.Context, object storage.Listed) error {
@@ -103,17 +153,22 @@ func (p *pass) visit(ctx context.Context, object storage.Listed) error {
 		}
 	}
 	if !doomed {
-		p.kept += object.Size
-		return nil
+		p.done.Kept += object.Size
+	} else if err := p.delete(ctx, object); err != nil {
+		return err
 	}
-	return p.delete(ctx, object)
+	p.done.After = object.Key
+	if time.Since(p.saved) > saveEvery {
+		p.save(ctx, false)
+	}
+	return nil
 }
 
 func (p *pass) delete(ctx context.Context, object storage.Listed) error {
 	logger := log.FromContext(ctx).WithValues("key", object.Key, "bytes", object.Size)
 	if p.DryRun {
 		logger.Info("would delete")
-		p.kept += object.Size
+		p.done.Kept += object.Size
 		return nil
 	}
 	if err := p.limiter.Wait(ctx); err != nil {
@@ -123,7 +178,7 @@ func (p *pass) delete(ctx context.Context, object storage.Listed) error {
 	case errors.Is(err, storage.ErrNotFound): // somebody was faster
 	case err != nil:
 		p.Metrics.CleanupErrors.Inc()
-		p.kept += object.Size
+		p.done.Kept += object.Size
 		logger.Error(err, "failed to delete")
 	default:
 		logger.V(1).Info("deleted")
@@ -133,6 +188,32 @@ func (p *pass) delete(ctx context.Context, object storage.Listed) error {
 		p.Metrics.CleanupBytes.Add(float64(object.Size))
 	}
 	return nil
+}
+
+// abortUnfinished drops writes in parts that a process left when it was killed. Nothing refers to them.
+func (p *pass) abortUnfinished(ctx context.Context) error {
+	return p.Store.WalkUnfinished(ctx, func(write storage.Unfinished) error {
+		if !write.Begun.Before(p.oldest) {
+			return nil
+		}
+		logger := log.FromContext(ctx).WithValues("key", write.Key, "begun", write.Begun)
+		if p.DryRun {
+			logger.Info("would drop an unfinished write")
+			return nil
+		}
+		if err := p.limiter.Wait(ctx); err != nil {
+			return err
+		}
+		if err := p.Store.AbortUnfinished(ctx, write); err != nil {
+			p.Metrics.CleanupErrors.Inc()
+			logger.Error(err, "failed to drop an unfinished write")
+			return nil
+		}
+		logger.V(1).Info("dropped an unfinished write")
+		p.deleted++
+		p.Metrics.CleanupFiles.Inc()
+		return nil
+	})
 }
 
 // unreferenced tells whether an old object is of no use to anybody. When in doubt it is.

@@ -23,6 +23,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/storage/storagetest"
 )
 
 const grace = time.Hour
@@ -54,7 +55,7 @@ func newFixture(t *testing.T, funcs interceptor.Funcs, jobs ...client.Object) *f
 		Store:   store,
 		Jobs:    fake.NewClientBuilder().WithScheme(scheme).WithObjects(jobs...).WithInterceptorFuncs(funcs).Build(),
 		Metrics: metrics.NewGateway(prometheus.NewRegistry(), nil),
-		Now:     time.Now,
+		Now:     store.Now,
 	}}
 }
 
@@ -243,5 +244,79 @@ func TestSweepAsksAgainBeforeItDeletesAnInput(t *testing.T) {
 	}
 	if len(f.files()) != 1 {
 		t.Error("the file of a job that is new was deleted")
+	}
+}
+
+// A sweep that was interrupted is gone on with, by whoever sweeps next.
+func TestSweepGoesOn(t *testing.T) {
+	var listed []string
+	away := errors.New("the process ends")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	f := newFixture(t, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
+			o := &client.ListOptions{}
+			o.ApplyOptions(opts)
+			listed = append(listed, o.Namespace)
+			if o.Namespace == "b" && len(listed) == 2 {
+				cancel(away)
+				return ctx.Err()
+			}
+			return c.List(ctx, l, opts...)
+		},
+	}, aJob("a", "job", "in.gcode", v1alpha1.PhasePending), aJob("c", "job", "in.gcode", v1alpha1.PhasePending))
+	for _, namespace := range []string{"a", "b", "c"} {
+		f.put(storage.InputKey(namespace, "job", "in.gcode"), true)
+	}
+	if err := f.Sweep(ctx); err == nil {
+		t.Error("a sweep that was interrupted returned nil")
+	}
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a", "b", "b", "c"}; !slices.Equal(listed, want) {
+		t.Errorf("looked at the jobs of %v, want %v", listed, want)
+	}
+	if got := testutil.ToFloat64(f.Metrics.DiskUsage); got != 20 {
+		t.Errorf("disk usage %v, want that of both parts", got)
+	}
+	if err := f.Sweep(t.Context()); err != nil || len(listed) != 6 {
+		t.Errorf("the next sweep looked at %v: %v; want all but b, which is empty", listed, err)
+	}
+}
+
+// What is young by the bucket's clock stays, whatever this process takes for the time.
+func TestSweepGoesByTheBucketsClock(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	f.put(storage.InputKey("a", "job", "in.gcode"), true) // two hours ago
+	f.Now = func(context.Context) (time.Time, error) { return time.Now().Add(-2*grace + time.Minute), nil }
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.files()) != 1 {
+		t.Error("a file that is a minute old was deleted")
+	}
+}
+
+func TestSweepDropsUnfinishedWrites(t *testing.T) {
+	server := storagetest.S3(t)
+	store, err := storage.Open(t.Context(), server.BucketURL(), 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	f := newFixture(t, interceptor.Funcs{})
+	f.Store = store
+	server.BeginUpload(t, storage.InputKey("a", "job", "in.gcode"))
+	for _, test := range []struct {
+		age  time.Duration
+		left int
+	}{{time.Minute, 1}, {grace + time.Minute, 0}} {
+		f.Now = func(context.Context) (time.Time, error) { return time.Now().Add(test.age), nil }
+		if err := f.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if left := server.UnfinishedUploads(t); left != test.left {
+			t.Errorf("%d are left after %s, want %d", left, test.age, test.left)
+		}
 	}
 }

@@ -87,7 +87,7 @@ func (f *fixture) wantOneJob(content, id string) *v1alpha1.ProcessingJob {
 	if stored, err := io.ReadAll(object); err != nil || string(stored) != content {
 		f.t.Errorf("stored %d bytes that are not the file: %v", len(stored), err)
 	}
-	err = f.store.Walk(f.t.Context(), func(o storage.Listed) error {
+	err = f.store.Walk(f.t.Context(), "", func(o storage.Listed) error {
 		if strings.HasPrefix(o.Key, "uploads/") && o.Size > 500 {
 			f.t.Errorf("%s is still there", o.Key)
 		}

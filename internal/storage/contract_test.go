@@ -37,6 +37,9 @@ func TestContract(t *testing.T) {
 		"a probe leaves nothing":      probeLeavesNothing,
 		"signed addresses":            signedAddresses,
 		"signed writes":               signedWrites,
+		"a walk goes on":              walkGoesOn,
+		"the clock is the bucket's":   clockIsTheBuckets,
+		"a sweep's progress is kept":  sweepProgressIsKept,
 		"memory of writes is bounded": memoryIsBounded,
 	}
 	for kind, address := range buckets {
@@ -61,7 +64,7 @@ func TestContract(t *testing.T) {
 func listed(t *testing.T, store *Store, namespace string) []string {
 	t.Helper()
 	var keys []string
-	err := store.Walk(t.Context(), func(o Listed) error {
+	err := store.Walk(t.Context(), "", func(o Listed) error {
 		if strings.HasPrefix(o.Key, NamespacePrefix(namespace)) || strings.HasPrefix(o.Key, probePrefix) {
 			keys = append(keys, o.Key)
 		}

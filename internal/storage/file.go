@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -127,44 +126,6 @@ func (s *Store) pruneAbove(key string) {
 			return // not empty
 		}
 	}
-}
-
-// walkFiles is Walk without fileblob's listing, which starts from the root again for every page.
-func (s *Store) walkFiles(ctx context.Context, visit func(Listed) error) error {
-	for _, prefix := range prefixes {
-		err := filepath.WalkDir(s.path(prefix), func(name string, entry fs.DirEntry, err error) error {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // went away meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			key, err := filepath.Rel(s.dir, name)
-			if err != nil {
-				return err
-			}
-			key = filepath.ToSlash(key)
-			if entry.IsDir() {
-				s.pruneAbove(key + "/")
-				return nil
-			}
-			info, err := entry.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			return visit(Listed{key, info.Size(), info.ModTime()})
-		})
-		if err != nil {
-			return fmt.Errorf("walk %s: %w", prefix, err)
-		}
-	}
-	return nil
 }
 
 // isFull tells whether there is no room, or no more room for this user.

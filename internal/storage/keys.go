@@ -12,7 +12,11 @@ const (
 	probePrefix     = "probe/"
 )
 
-var prefixes = []string{jobsPrefix, resumablePrefix, probePrefix}
+// prefixes are in the order of their bytes, which a walk goes by.
+var prefixes = []string{jobsPrefix, probePrefix, resumablePrefix}
+
+// sweepKey is where a sweep that did not come to its end notes how far it was. No walk visits it.
+const sweepKey = "sweep/progress.json"
 
 // NamespacePrefix is where the files of a namespace's jobs lie.
 func NamespacePrefix(namespace string) string { return jobsPrefix + namespace + "/" }

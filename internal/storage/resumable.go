@@ -11,9 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 )
 
 // Resumable is an upload that comes in several requests, to any replica. Its folder holds what is known of it, and its
@@ -76,7 +73,7 @@ func (s *Store) Resumable(ctx context.Context, namespace, id string) (*Resumable
 func (s *Store) Progress(ctx context.Context, namespace, id string) (*Progress, error) {
 	found := &Progress{}
 	var parts []Part
-	err := s.listUnder(ctx, resumableKey(namespace, id, ""), func(object Listed) error {
+	err := s.listUnder(ctx, resumableKey(namespace, id, ""), "", func(object Listed) error {
 		name := object.Key[strings.LastIndex(object.Key, "/")+1:]
 		if name == resumableFinished {
 			found.Finished = true
@@ -133,7 +130,7 @@ func (s *Store) DeleteResumable(ctx context.Context, namespace, id string) error
 	if err := s.Delete(ctx, resumableKey(namespace, id, resumableFacts)); err != nil {
 		return err
 	}
-	return s.listUnder(ctx, resumableKey(namespace, id, ""), func(object Listed) error {
+	return s.listUnder(ctx, resumableKey(namespace, id, ""), "", func(object Listed) error {
 		if err := s.Delete(ctx, object.Key); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
@@ -198,21 +195,4 @@ func (r *partsReader) Close() error {
 	err := r.open.Close()
 	r.open = nil
 	return err
-}
-
-// listUnder calls visit for each object whose key begins with a prefix.
-func (s *Store) listUnder(ctx context.Context, prefix string, visit func(Listed) error) error {
-	it := s.bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		object, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) || gcerrors.Code(err) == gcerrors.NotFound {
-			return nil
-		}
-		if err != nil {
-			return wrap("list", prefix, err)
-		}
-		if err := visit(Listed{object.Key, object.Size, object.ModTime}); err != nil {
-			return err
-		}
-	}
 }

@@ -124,7 +124,7 @@ func TestWalkPrunesWhatACrashLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := store.Walk(t.Context(), func(Listed) error { return nil }); err != nil {
+		if err := store.Walk(t.Context(), "", func(Listed) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -117,27 +117,6 @@ func (s *Store) Probe(ctx context.Context) error {
 	return s.Delete(ctx, key)
 }
 
-// Listed is an object as Walk finds it.
-type Listed struct {
-	Key     string
-	Size    int64
-	ModTime time.Time
-}
-
-// Walk calls visit for every object under the product's prefixes, in no particular order, until visit returns an error.
-// Objects that come or go meanwhile may be missed.
-func (s *Store) Walk(ctx context.Context, visit func(Listed) error) error {
-	if s.dir != "" {
-		return s.walkFiles(ctx, visit)
-	}
-	for _, prefix := range prefixes {
-		if err := s.listUnder(ctx, prefix, visit); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // wrap names what failed and turns what callers act on into this package's errors.
 func wrap(action, key string, err error) error {
 	switch {

@@ -44,9 +44,13 @@ func (s *Store) Replace(ctx context.Context, key string) (*Writer, error) {
 	return s.reserved(ctx, key, false)
 }
 
-// createSmall writes a few bytes at once, without waiting for the memory that files need.
+// createSmall is Create for a few bytes, without waiting for the memory that files need.
 func (s *Store) createSmall(ctx context.Context, key string, content []byte) error {
-	w, err := s.write(ctx, key, true, 0)
+	return s.writeSmall(ctx, key, content, true)
+}
+
+func (s *Store) writeSmall(ctx context.Context, key string, content []byte, once bool) error {
+	w, err := s.write(ctx, key, once, 0)
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,17 @@ func (s *Server) UnfinishedUploads(t testing.TB) int {
 	return len(list.Uploads)
 }
 
+// BeginUpload begins a multipart upload, as a process does that is killed then.
+func (s *Server) BeginUpload(t testing.TB, key string) {
+	t.Helper()
+	_, err := s.client().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+		Bucket: aws.String(bucket), Key: aws.String(key),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *Server) makeBucket(t testing.TB) {
 	t.Helper()
 	client := s.client()
