@@ -34,10 +34,10 @@ func stillAllowed(ctx context.Context) error {
 	}
 	err := check(ctx)
 	var p *problem
-	if errors.As(err, &p) && p.Status >= 500 || ctx.Err() != nil {
-		return nil
+	if errors.As(err, &p) && p.Status < 500 && ctx.Err() == nil {
+		return p
 	}
-	return err
+	return nil //nolint:nilerr // nobody can tell now
 }
 
 // allowed makes a handler one that only runs for a caller who may do that with ProcessingJobs: create, get, list or

@@ -46,7 +46,9 @@ func wantsArchive(r *http.Request) (bool, error) {
 
 // sendArchive streams all files of a result as a zip. Nothing of it is kept anywhere, so its size is not known before
 // its end, and there are no ranges of it.
-func (g *Gateway) sendArchive(w http.ResponseWriter, r *http.Request, job *v1alpha1.ProcessingJob, manifest *storage.Manifest) error {
+func (g *Gateway) sendArchive(w http.ResponseWriter, r *http.Request, job *v1alpha1.ProcessingJob,
+	manifest *storage.Manifest,
+) error {
 	keyOf := func(file storage.File) string {
 		return storage.OutputKey(job.Namespace, string(job.UID), manifest.PodUID, file.Name)
 	}
@@ -117,7 +119,9 @@ func (g *Gateway) copyObject(ctx context.Context, w io.Writer, key string, size 
 }
 
 // packed are files that are compressed already: to try again costs time and gains nothing.
-var packed = []string{".bgcode", ".3mf", ".zip", ".gz", ".xz", ".zst", ".bz2", ".7z", ".png", ".jpg", ".jpeg", ".webp", ".mp4"}
+var packed = []string{
+	".bgcode", ".3mf", ".zip", ".gz", ".xz", ".zst", ".bz2", ".7z", ".png", ".jpg", ".jpeg", ".webp", ".mp4",
+}
 
 func zipMethod(name string) uint16 {
 	if slices.Contains(packed, strings.ToLower(path.Ext(name))) {

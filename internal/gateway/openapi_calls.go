@@ -61,7 +61,8 @@ func describeUploads(d *openapi.Document, calls map[string]apiCall) {
 		})
 	}
 	parameters = append(parameters,
-		parameter("header", "Idempotency-Key", "string", "16 to 255 random characters: a repeated request gets the first one's job"),
+		parameter("header", "Idempotency-Key", "string",
+			"16 to 255 random characters: a repeated request gets the first one's job"),
 		parameter("header", contentDigest, "string", "sha-256 or sha-512 of the body (RFC 9530), held against what arrives"),
 		parameter("header", reprDigest, "string", "the same"))
 	calls["POST /api/v1/upload"] = apiCall{
@@ -127,8 +128,9 @@ func describeJobs(d *openapi.Document, calls map[string]apiCall) {
 	}, good: answer(jobView{}), guarded: true}
 	calls["GET /api/v1/status/{job_id}/events"] = apiCall{Operation: openapi.Operation{
 		OperationID: "events", Summary: "Follow a job as server-sent events",
-		Description: "An event status with the job at the start and for every change, until it is final; an event gone when it was deleted.",
-		Parameters:  []openapi.Parameter{jobID, parameter("header", "Last-Event-ID", "string", "of the last event that came")},
+		Description: "An event status with the job at the start and for every change, until it is final; " +
+			"an event gone when it was deleted.",
+		Parameters: []openapi.Parameter{jobID, parameter("header", "Last-Event-ID", "string", "of the last event that came")},
 	}, good: stream, guarded: true}
 	calls["POST /api/v1/events"] = apiCall{Operation: openapi.Operation{
 		OperationID: "follow", Summary: "Follow many jobs over one connection",
