@@ -37,7 +37,7 @@ func stillAllowed(ctx context.Context) error {
 	if errors.As(err, &p) && p.Status < 500 && ctx.Err() == nil {
 		return p
 	}
-	return nil //nolint:nilerr // nobody can tell now
+	return nil // nobody can tell now
 }
 
 // allowed makes a handler one that only runs for a caller who may do that with ProcessingJobs: create, get, list or
