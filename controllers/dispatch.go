@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"github.com/go-logr/logr"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -18,14 +19,16 @@ import (
 type dispatcher struct {
 	queue   *queue.Queue
 	metrics *metrics.Manager
+	log     logr.Logger
 	synced  []toolscache.InformerSynced
 	wake    chan struct{}
 	leading atomic.Bool
 }
 
 // newDispatcher starts the feed.
-func newDispatcher(ctx context.Context, q *queue.Queue, c cache.Cache, m *metrics.Manager) (*dispatcher, error) {
-	d := &dispatcher{queue: q, metrics: m, wake: make(chan struct{}, 1)}
+func newDispatcher(ctx context.Context, q *queue.Queue, c cache.Cache, m *metrics.Manager, l logr.Logger,
+) (*dispatcher, error) {
+	d := &dispatcher{queue: q, metrics: m, log: l, wake: make(chan struct{}, 1)}
 	var err error
 	if d.synced, err = q.Feed(ctx, c, d.Wake); err != nil {
 		return nil, err
@@ -59,6 +62,8 @@ func (d *dispatcher) Start(ctx context.Context, out workqueue.TypedRateLimitingI
 func (d *dispatcher) admit(out workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	for admission, ok := d.queue.Next(); ok; admission, ok = d.queue.Next() {
 		d.metrics.Admitted(admission)
+		d.log.Info("admitted", "namespace", admission.Key.Namespace, "job", admission.Key.Name, "waitedSeconds",
+			admission.Waited.Seconds())
 		out.Add(reconcile.Request{NamespacedName: admission.Key})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
@@ -75,9 +76,13 @@ func (r *Reconciler) expire(ctx context.Context, job *v1alpha1.ProcessingJob) er
 	err = r.Delete(ctx, live,
 		client.Preconditions{UID: &live.UID, ResourceVersion: &live.ResourceVersion},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
-	if err != nil && !apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("failed to delete the expired ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
 	}
+	log.FromContext(ctx).Info("expired", "job", job.Name, "ttlSeconds", ttl.Seconds())
 	return nil
 }
 

@@ -81,7 +81,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, lim
 	r.cached = mgr.GetCache()
 	r.queue = queue.New(limits, r.Clock)
 	var err error
-	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache(), r.Metrics); err != nil {
+	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache(), r.Metrics, mgr.GetLogger()); err != nil {
 		return err
 	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &slim.Pod{}, podsByOwner, indexPodByOwner); err != nil {

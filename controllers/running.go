@@ -102,11 +102,12 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 				return ctrl.Result{}, err
 			}
 		}
+		ended := job.Status.Attempts
 		r.event(job, v1alpha1.ReasonRetrying, "Retry", d.message)
-		if err := r.startAttempt(ctx, job, job.Status.Attempts+1, previous); err != nil {
+		if err := r.startAttempt(ctx, job, ended+1, previous); err != nil {
 			return ctrl.Result{}, err
 		}
-		r.countAttempt(d)
+		r.countAttempt(ctx, job, ended, d)
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: d.again}, r.writeStarted(ctx, job, d)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
@@ -52,7 +53,10 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 		return err
 	}
 	r.Metrics.Finished(job)
-	r.countAttempt(d)
+	r.countAttempt(ctx, job, job.Status.Attempts, d)
+	// Not the message: it may have words of the process in it, and so of the file.
+	log.FromContext(ctx).Info("finished", "job", job.Name, "phase", d.phase, "reason", d.reason,
+		"attempts", job.Status.Attempts, "duration", job.Status.Duration)
 	if d.phase != v1alpha1.PhaseCompleted {
 		r.event(job, d.reason, "Finish", d.message)
 	}
@@ -60,11 +64,12 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 }
 
 // countAttempt counts the attempt that a decision ended, if it ended one. Call it after the write that says so succeeded.
-func (r *Reconciler) countAttempt(d decision) {
+func (r *Reconciler) countAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, d decision) {
 	if d.outcome == "" {
 		return
 	}
 	r.Metrics.Attempt(d.outcome)
+	log.FromContext(ctx).Info("attempt ended", "job", job.Name, "attempt", attempt, "outcome", d.outcome)
 	if d.startUp > 0 {
 		r.Metrics.Started(d.startUp)
 	}

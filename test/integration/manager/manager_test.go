@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
@@ -50,6 +51,8 @@ type fixture struct {
 	limits    queue.Limits
 	// wrapClient stands between the manager and the API server.
 	wrapClient func(client.Client) client.Client
+	// logger takes what the manager says; by default standard error does.
+	logger logr.Logger
 	// lease makes the managers elect a leader.
 	lease bool
 }
@@ -70,6 +73,7 @@ func (f *fixture) startManager() (stop func()) {
 		Scheme:         f.cp.Scheme,
 		Cache:          controllers.CacheOptions(f.namespace),
 		Metrics:        server.Options{BindAddress: "0"},
+		Logger:         f.logger,
 		LeaderElection: f.lease,
 		// A killed manager releases nothing; the next one waits for the lease to run out.
 		LeaderElectionID: "manager", LeaderElectionNamespace: f.namespace,
