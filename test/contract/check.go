@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -160,7 +161,7 @@ func (c *checker) routes(got *dto.MetricFamily) {
 		method, endpoint := labels["method"], labels["endpoint"]
 		counted[method+" "+endpoint+" "+labels["status"]] = true
 		if endpoint != "other" && !slices.ContainsFunc(known, func(r gateway.Route) bool {
-			return r.Endpoint == endpoint && (r.Method == method || r.Method == "GET" && method == "HEAD")
+			return r.Endpoint == endpoint && (r.Method == method || r.Method == http.MethodGet && method == http.MethodHead)
 		}) {
 			c.fault("http_requests_total has the route %q, which the gateway does not serve", method+" "+endpoint)
 		}
