@@ -30,11 +30,7 @@ func newDispatcher(ctx context.Context, q *queue.Queue, c cache.Cache, m *metric
 ) (*dispatcher, error) {
 	d := &dispatcher{queue: q, metrics: m, log: l, wake: make(chan struct{}, 1)}
 	var err error
-	if d.synced, err = q.Feed(ctx, c, d.Wake); err != nil {
-		return nil, err
-	}
-	children, err := q.FeedChildren(ctx, c, d.Wake)
-	d.synced = append(d.synced, children)
+	d.synced, err = q.Feed(ctx, c, d.Wake)
 	return d, err
 }
 

@@ -38,6 +38,7 @@ type Reconciler struct {
 	Access  PodAccess
 
 	cached     client.Reader // for the slim kinds, which the Client does not know
+	superseded superseded
 	queue      *queue.Queue
 	dispatcher *dispatcher
 }
@@ -46,10 +47,14 @@ type Reconciler struct {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	job := &v1alpha1.ProcessingJob{}
 	if err := r.Get(ctx, req.NamespacedName, job); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+		if apierrors.IsNotFound(err) {
+			r.superseded.forget(req.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, err
 	}
-	if job.DeletionTimestamp != nil {
-		return ctrl.Result{}, nil // the Jobs follow by owner reference
+	if job.DeletionTimestamp != nil || r.superseded.is(job) {
+		return ctrl.Result{}, nil // of a deleted one the Jobs follow by owner reference
 	}
 	result, err := r.step(ctx, job)
 	if apierrors.IsConflict(err) {

@@ -31,6 +31,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *v1alpha1.ProcessingJo
 	if err := r.Status().Patch(ctx, job, patch); err != nil {
 		return fmt.Errorf("failed to write the status of ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
 	}
+	r.superseded.add(before)
 	return nil
 }
 

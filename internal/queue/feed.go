@@ -15,8 +15,8 @@ import (
 	"bricklayers.dev/bricklayers/internal/slim"
 )
 
-// Feed keeps the queue in step with a cache's ProcessingJobs and Processors, and calls changed after each change. The
-// returned functions tell when everything that existed before has been seen.
+// Feed keeps the queue in step with a cache's ProcessingJobs, Processors and Jobs, and calls changed after each change.
+// The returned functions tell when everything that existed before has been seen.
 func (q *Queue) Feed(ctx context.Context, c cache.Cache, changed func()) ([]toolscache.InformerSynced, error) {
 	processors, err := watch(ctx, c, &v1alpha1.Processor{}, q.ObserveProcessor, func(p *v1alpha1.Processor) {
 		q.ForgetProcessor(p.Namespace, p.Name)
@@ -27,18 +27,17 @@ func (q *Queue) Feed(ctx context.Context, c cache.Cache, changed func()) ([]tool
 	jobs, err := watch(ctx, c, &v1alpha1.ProcessingJob{}, q.Observe, func(job *v1alpha1.ProcessingJob) {
 		q.Forget(job.UID)
 	}, changed)
-	return []toolscache.InformerSynced{processors, jobs}, err
-}
-
-// FeedChildren does the same for the Jobs, which only the manager may see.
-func (q *Queue) FeedChildren(ctx context.Context, c cache.Cache, changed func()) (toolscache.InformerSynced, error) {
+	if err != nil {
+		return nil, err
+	}
 	observe := func(child *slim.Job, exists bool) {
 		if owner := metav1.GetControllerOf(child); owner != nil {
 			q.ObserveChild(owner.UID, exists && !ended(child) && !child.Suspend)
 		}
 	}
-	return watch(ctx, c, &slim.Job{}, func(child *slim.Job) { observe(child, true) },
+	children, err := watch(ctx, c, &slim.Job{}, func(child *slim.Job) { observe(child, true) },
 		func(child *slim.Job) { observe(child, false) }, changed)
+	return []toolscache.InformerSynced{processors, jobs, children}, err
 }
 
 func ended(child *slim.Job) bool {

@@ -6,17 +6,16 @@ import "k8s.io/apimachinery/pkg/types"
 type standing byte
 
 const (
-	queued   standing = iota // waits or runs: the queue's own counts must add up to these
+	queued   standing = iota // waits or is active
 	held                     // suspended, left to Kueue, or being deleted
 	finished                 // kept until its retention is over
 )
 
-// ledger counts jobs apart from the queue's own sets, so that a job which those lose, or keep twice, shows:
-// accepted − gone − held − finished must be what waits and what is active.
+// ledger counts jobs apart from the queue's own sets: of all jobs that exist, those that are neither held nor finished
+// must be what waits and what is active. A job that the sets lose, or keep twice, shows as a difference.
 type ledger struct {
-	jobs           map[types.UID]standing
-	accepted, gone int
-	held, finished int
+	jobs   map[types.UID]standing
+	queued int
 }
 
 func newLedger() ledger { return ledger{jobs: map[types.UID]standing{}} }
@@ -27,36 +26,18 @@ func (l *ledger) set(uid types.UID, to standing) bool {
 	if known && from == to {
 		return false
 	}
-	if known {
-		l.count(from, -1)
-	} else {
-		l.accepted++
-	}
+	l.remove(uid)
 	l.jobs[uid] = to
-	l.count(to, 1)
+	if to == queued {
+		l.queued++
+	}
 	return true
 }
 
 // remove takes in that a job was deleted.
 func (l *ledger) remove(uid types.UID) {
-	from, known := l.jobs[uid]
-	if !known {
-		return
+	if from, known := l.jobs[uid]; known && from == queued {
+		l.queued--
 	}
-	l.count(from, -1)
-	l.gone++
 	delete(l.jobs, uid)
 }
-
-func (l *ledger) count(of standing, by int) {
-	switch of {
-	case held:
-		l.held += by
-	case finished:
-		l.finished += by
-	case queued:
-	}
-}
-
-// inQueue is how many jobs must be in the queue or active.
-func (l *ledger) inQueue() int { return l.accepted - l.gone - l.held - l.finished }

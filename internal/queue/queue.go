@@ -1,5 +1,5 @@
 // Package queue decides which waiting job starts next, and can say of each why it waits, how many are ahead of it and how
-// long that may take. The manager admits by it; the gateway holds one too, fed from its own cache, to answer those who ask.
+// long that may take.
 package queue
 
 import (
@@ -245,7 +245,7 @@ func (q *Queue) Next() (Admission, bool) {
 func (q *Queue) Depth() (active, waiting, unaccounted int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.active, q.waiting, q.ledger.inQueue() - q.active - q.waiting
+	return q.active, q.waiting, q.ledger.queued - q.active - q.waiting
 }
 
 func (q *Queue) open(key lineKey) bool {

@@ -226,9 +226,11 @@ func TestQueueAgainstModel(t *testing.T) {
 		}
 		jobs := map[types.UID]*v1alpha1.ProcessingJob{}
 		active := map[types.UID]bool{}
+		created := 0
 		t.Repeat(map[string]func(*rapid.T){
 			"create": func(t *rapid.T) {
-				job := waitingJob(rapid.SampledFrom(namespaces).Draw(t, "ns"), fmt.Sprint(len(jobs)),
+				created++
+				job := waitingJob(rapid.SampledFrom(namespaces).Draw(t, "ns"), fmt.Sprint(created),
 					rapid.IntRange(0, 5).Draw(t, "age"), rapid.Int32Range(0, 2).Draw(t, "priority"))
 				jobs[job.UID] = job
 				q.Observe(job)
@@ -260,6 +262,13 @@ func TestQueueAgainstModel(t *testing.T) {
 				if job := drawJob(t, jobs); job != nil && active[job.UID] {
 					job.Status.Phase = v1alpha1.PhaseRunning
 					q.Observe(job)
+				}
+			},
+			"delete": func(t *rapid.T) {
+				if job := drawJob(t, jobs); job != nil {
+					q.Forget(job.UID)
+					delete(jobs, job.UID)
+					delete(active, job.UID)
 				}
 			},
 			"finish": func(t *rapid.T) {

@@ -97,10 +97,7 @@ func TestProcessorChangedAndDeletedWhileAJobRuns(t *testing.T) {
 		now := f.until("started", "readable", func(*v1alpha1.ProcessingJob) bool { return true })
 		return now.Status.Phase.Finished()
 	})
-	if err := f.client.Delete(t.Context(), processor); err != nil {
-		t.Fatal(err)
-	}
-	f.gone(processor)
+	f.deleteProcessor()
 	f.commits(running)
 	f.ends(pod, "store", 0, "Completed", "")
 	f.untilPhase("started", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted)
@@ -114,10 +111,7 @@ func TestProcessorDeletedBetweenTwoAttempts(t *testing.T) {
 	f.processor()
 	job := f.job("stranded", func(s *v1alpha1.ProcessingJobSpec) { s.Retries = ptr.To[int32](3) })
 	pod := f.cp.Pod(t, f.child(job, 1))
-	processor := &v1alpha1.Processor{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "brick"}}
-	if err := f.client.Delete(t.Context(), processor); err != nil {
-		t.Fatal(err)
-	}
+	f.deleteProcessor()
 	f.ends(pod, "process", 1, "Error", "")
 	f.untilPhase("stranded", v1alpha1.PhaseError, v1alpha1.ReasonProcessorNotFound)
 }

@@ -192,6 +192,41 @@ func TestJobDeletedByAnother(t *testing.T) {
 	f.untilPhase("stolen", v1alpha1.PhaseError, v1alpha1.ReasonJobDeleted)
 }
 
+// TestPodOfAStolenJobStopsFirst: the next attempt waits until the containers of the pod whose Job was deleted have stopped.
+func TestPodOfAStolenJobStopsFirst(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.startManager()
+	f.processor()
+	job := f.job("lingers", func(s *v1alpha1.ProcessingJobSpec) { s.Retries = ptr.To[int32](1) })
+	child := f.child(job, 1)
+	pod := f.cp.Pod(t, child)
+	// On a node that does not answer, a deleted pod stays until its kubelet says that it has stopped.
+	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "silent"}}
+	if err := f.client.SubResource("binding").Create(t.Context(), pod, binding); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(pod), pod); err != nil {
+		t.Fatal(err)
+	}
+	f.podStatus(pod, func(s *corev1.PodStatus) { *s = runningStatus() })
+	if err := f.client.Delete(t.Context(), child, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+		t.Fatal(err)
+	}
+	controlplane.Eventually(t, "the pod to be told to stop", func(ctx context.Context) (bool, error) {
+		err := f.client.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+		return pod.DeletionTimestamp != nil, err
+	})
+	f.never("a second attempt started beside the first one's pod", func() bool {
+		now := f.until("lingers", "readable", func(*v1alpha1.ProcessingJob) bool { return true })
+		return now.Status.Attempts > 1
+	})
+	if err := f.client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	f.child(job, 2)
+}
+
 func TestNameConflict(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -136,6 +136,16 @@ func (f *fixture) processor(change ...func(*v1alpha1.ProcessorSpec)) {
 	f.create(p)
 }
 
+// deleteProcessor takes it away again.
+func (f *fixture) deleteProcessor() {
+	f.Helper()
+	p := &v1alpha1.Processor{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "brick"}}
+	if err := f.client.Delete(f.Context(), p); err != nil {
+		f.Fatal(err)
+	}
+	f.gone(p)
+}
+
 // job makes a ProcessingJob.
 func (f *fixture) job(name string, change ...func(*v1alpha1.ProcessingJobSpec)) *v1alpha1.ProcessingJob {
 	f.Helper()

@@ -28,8 +28,10 @@ import (
 // allowed, every job comes to an end, and at rest the counts are those of the objects.
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
-	if err := flag.Set("rapid.checks", "8"); err != nil { // each takes seconds of a real API server
-		t.Fatal(err)
+	for name, value := range map[string]string{"rapid.checks": "8", "rapid.steps": "15"} { // each check takes seconds
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		f := newFixture(t)
@@ -37,8 +39,10 @@ func TestRandomLives(t *testing.T) {
 		f.processor()
 		w := watchWorld(f, rapid.Uint64().Draw(r, "kubelet"))
 		l := &lives{fixture: f, world: w, stop: f.startManager()}
+		for range jobsPerCheck {
+			l.create(r)
+		}
 		r.Repeat(map[string]func(*rapid.T){
-			"create":    l.create,
 			"suspend":   l.suspend,
 			"priority":  l.priority,
 			"delete":    l.delete,
@@ -46,7 +50,6 @@ func TestRandomLives(t *testing.T) {
 			"disrupt":   l.disrupt,
 			"processor": l.toggleProcessor,
 			"restart":   l.restart,
-			"watch":     l.watch,
 		})
 		l.settle()
 		w.check(l.finished())
@@ -54,7 +57,7 @@ func TestRandomLives(t *testing.T) {
 	})
 }
 
-const maxLives = 4
+const jobsPerCheck = 4
 
 // lives are the jobs of one check.
 type lives struct {
@@ -66,9 +69,6 @@ type lives struct {
 }
 
 func (l *lives) pick(r *rapid.T) *v1alpha1.ProcessingJob {
-	if l.created == 0 {
-		r.Skip("no job yet")
-	}
 	job := &v1alpha1.ProcessingJob{}
 	name := fmt.Sprintf("life-%d", rapid.IntRange(1, l.created).Draw(r, "job"))
 	err := l.client.Get(l.Context(), client.ObjectKey{Namespace: l.namespace, Name: name}, job)
@@ -76,6 +76,28 @@ func (l *lives) pick(r *rapid.T) *v1alpha1.ProcessingJob {
 		r.Skip("deleted")
 	}
 	l.must(err)
+	return job
+}
+
+// pickRunning picks a job and lets it come as far as a pod, if it does within two seconds.
+func (l *lives) pickRunning(r *rapid.T) *v1alpha1.ProcessingJob {
+	job := l.pick(r)
+	deadline := time.NewTimer(2 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !l.world.runs(job.UID) {
+		select {
+		case <-deadline.C:
+			r.Skip("no pod of it runs")
+		case <-tick.C:
+			l.must(l.client.Get(l.Context(), client.ObjectKeyFromObject(job), job))
+			if job.Status.Phase.Finished() {
+				r.Skip("finished")
+			}
+		}
+	}
+	l.must(l.client.Get(l.Context(), client.ObjectKeyFromObject(job), job))
 	return job
 }
 
@@ -93,13 +115,10 @@ func (l *lives) patch(o client.Object, patch string) {
 }
 
 func (l *lives) create(r *rapid.T) {
-	if l.created == maxLives {
-		r.Skip("enough")
-	}
 	l.created++
 	retries := rapid.Int32Range(0, 2).Draw(r, "retries")
 	l.job(fmt.Sprintf("life-%d", l.created), func(s *v1alpha1.ProcessingJobSpec) {
-		s.Retries, s.TimeoutSeconds = &retries, ptr.To[int32](3)
+		s.Retries, s.TimeoutSeconds = &retries, ptr.To[int32](4)
 	})
 }
 
@@ -112,22 +131,22 @@ func (l *lives) priority(r *rapid.T) {
 }
 
 func (l *lives) delete(r *rapid.T) {
+	if rapid.IntRange(0, 3).Draw(r, "spare") > 0 {
+		r.Skip("or too few would live on")
+	}
 	l.must(l.client.Delete(l.Context(), l.pick(r)))
 }
 
 // steal deletes the Job under a running job.
 func (l *lives) steal(r *rapid.T) {
-	job := l.pick(r)
-	if job.Status.JobName == "" {
-		r.Skip("no Job yet")
-	}
+	job := l.pickRunning(r)
 	child := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: job.Status.JobName}}
 	l.must(l.client.Delete(l.Context(), child, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 }
 
 // disrupt evicts a job's pods.
 func (l *lives) disrupt(r *rapid.T) {
-	job := l.pick(r)
+	job := l.pickRunning(r)
 	pods := &corev1.PodList{}
 	l.must(l.client.List(l.Context(), pods, client.InNamespace(l.namespace),
 		client.MatchingLabels{childname.LabelJobUID: string(job.UID)}))
@@ -149,8 +168,7 @@ func (l *lives) toggleProcessor(*rapid.T) {
 	if l.absent {
 		l.processor()
 	} else {
-		l.must(l.client.Delete(l.Context(),
-			&v1alpha1.Processor{ObjectMeta: metav1.ObjectMeta{Namespace: l.namespace, Name: "brick"}}))
+		l.deleteProcessor()
 	}
 	l.absent = !l.absent
 }
@@ -158,22 +176,6 @@ func (l *lives) toggleProcessor(*rapid.T) {
 func (l *lives) restart(*rapid.T) {
 	l.stop()
 	l.stop = l.startManager()
-}
-
-// watch lets a job come as far as a pod, if it does within a second, so that the next action meets one that runs.
-func (l *lives) watch(r *rapid.T) {
-	job := l.pick(r)
-	ctx, cancel := context.WithTimeout(l.Context(), time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !l.world.runs(job.UID) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // settle takes away all that holds jobs up, and waits until each has come to its end.

@@ -20,7 +20,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/childname"
 )
 
-// limitOfALife is longer than three attempts with their pauses, and a result that is missing until its grace is over.
+// limitOfALife is longer than three attempts with their pauses.
 const limitOfALife = time.Minute
 
 // world plays the kubelets for jobs whose lives nobody plans, and remembers what must never have happened.
@@ -126,8 +126,6 @@ func (w *world) end(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		}
 		pod.Status = endedStatus("store", 0, "Completed", "")
-	case "nothing committed":
-		pod.Status = endedStatus("store", 0, "Completed", "")
 	case "out of memory":
 		pod.Status = endedStatus("process", 137, "OOMKilled", "")
 	case "never ends":
@@ -156,7 +154,7 @@ func (w *world) stopped(ctx context.Context, pod *corev1.Pod) error {
 
 // fate of an attempt's pods, the same whatever the order of events.
 func (w *world) fate(pod *corev1.Pod) string {
-	fates := []string{"good", "good", "good", "1", "65", "out of memory", "never ends", "never ends", "never ends", "nothing committed"}
+	fates := []string{"good", "good", "1", "65", "out of memory", "never ends", "never ends", "never ends"}
 	hash := fnv.New64a()
 	fmt.Fprint(hash, w.seed, pod.Labels[childname.LabelJob], pod.Labels[childname.LabelAttempt])
 	return fates[hash.Sum64()%uint64(len(fates))]

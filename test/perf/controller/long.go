@@ -10,7 +10,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/watch"
 
-	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/test/perf/figure"
 )
@@ -123,7 +122,7 @@ func (c *cluster) restart(ctx context.Context, o options, run string, p *figure.
 	}
 	var counted float64
 	for name, value := range series {
-		if strings.HasPrefix(name, "processing_jobs_total{") && !strings.Contains(name, string(v1alpha1.PhasePending)) {
+		if strings.HasPrefix(name, "processing_jobs_total{") {
 			counted += value
 		}
 	}
