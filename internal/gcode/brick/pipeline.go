@@ -45,8 +45,9 @@ var errQuit = errors.New("assembler gave up")
 func newPipeline(opt *Options, cfg *dialect.Settings) *pipeline {
 	return &pipeline{
 		opt: opt, cfg: cfg, quit: make(chan struct{}),
-		work: make(chan *batch, opt.Workers), order: make(chan *batch, opt.Workers), idle: make(chan *batch, opt.Workers),
-		ended: make(chan int, 2*opt.Workers+4), // more than are sent before the scanner looks again
+		work: make(chan *batch, opt.Workers), order: make(chan *batch, opt.Workers),
+		idle:  make(chan *batch, 2*opt.Workers+4), // all that can be under way: none is dropped
+		ended: make(chan int, 2*opt.Workers+4),    // more than are sent before the scanner looks again
 	}
 }
 

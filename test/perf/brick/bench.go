@@ -161,6 +161,6 @@ func (b *bencher) allocations() error {
 	}
 	// A pool that grows once more in one run than in the other is no allocation per line.
 	perLine := (mallocs[1] - mallocs[0]) / (lines[1] - lines[0])
-	b.AtMost("allocations_per_line", perLine, "1", 0.001)
+	b.AtMost("allocations_per_line", perLine, "1", 0.0001)
 	return nil
 }
