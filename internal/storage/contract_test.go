@@ -24,6 +24,8 @@ func TestContract(t *testing.T) {
 	buckets := map[string]func(t *testing.T) string{
 		"file": func(t *testing.T) string { return "file://" + t.TempDir() },
 		"s3":   func(t *testing.T) string { return storagetest.S3(t).BucketURL() },
+		// Before the product's own prefixes in the order of keys, so that one that is forgotten shows.
+		"s3 under a prefix": func(t *testing.T) string { return storagetest.S3(t).BucketURL() + "&prefix=an/other/" },
 	}
 	tests := map[string]func(t *testing.T, store *Store){
 		"any file name":               anyFileName,

@@ -20,6 +20,9 @@ const folderMode fs.FileMode = 0o750
 // made where it is missing.
 func prepareFileURL(u *url.URL) (dir string, err error) {
 	q := u.Query()
+	if q.Has("prefix") {
+		return "", fmt.Errorf("bucket address %s: a folder takes no prefix; write it as a part of the path", u.Redacted())
+	}
 	q.Set("no_tmp_dir", "true")
 	q.Set("metadata", "skip")
 	q.Set("create_dir", "true")

@@ -81,7 +81,7 @@ func (s *Store) Verify(ctx context.Context, key string, size int64, sha256 strin
 		return stored == size, err
 	}
 	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{
-		Bucket: aws.String(s.name), Key: aws.String(key), ChecksumMode: types.ChecksumModeEnabled,
+		Bucket: aws.String(s.name), Key: aws.String(s.prefix + key), ChecksumMode: types.ChecksumModeEnabled,
 	})
 	var missing *types.NotFound
 	if errors.As(err, &missing) {

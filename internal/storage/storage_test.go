@@ -223,7 +223,7 @@ func TestLocate(t *testing.T) {
 }
 
 func TestOpenRefusesWhatIsNoBucket(t *testing.T) {
-	for _, address := range []string{"file://", "ftp://x", "file:///tmp?nonsense=1", ":", "file:///dev/null/x", "s3://"} {
+	for _, address := range []string{"file://", "ftp://x", "file:///tmp?nonsense=1", "file:///tmp?prefix=a/", ":", "file:///dev/null/x", "s3://"} {
 		if store, err := Open(t.Context(), address, 64<<20); err == nil {
 			t.Errorf("%q opened: %+v", address, store)
 		}

@@ -30,6 +30,7 @@ var (
 type Store struct {
 	bucket *blob.Bucket
 	name   string              // of the bucket, as its URL has it
+	prefix string              // of all keys, as the URL has it: what does not go through bucket must add it
 	dir    string              // root folder of a file:// bucket, else ""
 	memory *semaphore.Weighted // bytes that writes may hold, of any other bucket
 }
@@ -41,7 +42,7 @@ func Open(ctx context.Context, bucketURL string, writeMemory int64) (*Store, err
 	if err != nil {
 		return nil, fmt.Errorf("bucket address: %w", err)
 	}
-	s := &Store{name: u.Host}
+	s := &Store{name: u.Host, prefix: u.Query().Get("prefix")}
 	if u.Scheme == "file" {
 		if s.dir, err = prepareFileURL(u); err != nil {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -73,7 +74,7 @@ func (s *Store) WalkUnfinished(ctx context.Context, visit func(Unfinished) error
 	}
 	for _, prefix := range prefixes {
 		pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{
-			Bucket: aws.String(s.name), Prefix: aws.String(prefix),
+			Bucket: aws.String(s.name), Prefix: aws.String(s.prefix + prefix),
 		})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
@@ -82,7 +83,8 @@ func (s *Store) WalkUnfinished(ctx context.Context, visit func(Unfinished) error
 			}
 			for _, upload := range page.Uploads {
 				found := Unfinished{
-					Key: aws.ToString(upload.Key), Begun: aws.ToTime(upload.Initiated), session: aws.ToString(upload.UploadId),
+					Key:   strings.TrimPrefix(aws.ToString(upload.Key), s.prefix),
+					Begun: aws.ToTime(upload.Initiated), session: aws.ToString(upload.UploadId),
 				}
 				if err := visit(found); err != nil {
 					return err
@@ -96,7 +98,7 @@ func (s *Store) WalkUnfinished(ctx context.Context, visit func(Unfinished) error
 // AbortUnfinished drops an unfinished write.
 func (s *Store) AbortUnfinished(ctx context.Context, u Unfinished) error {
 	_, err := s.s3().AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{
-		Bucket: aws.String(s.name), Key: aws.String(u.Key), UploadId: aws.String(u.session),
+		Bucket: aws.String(s.name), Key: aws.String(s.prefix + u.Key), UploadId: aws.String(u.session),
 	})
 	if err != nil {
 		return wrap("abort", u.Key, err)

@@ -6,9 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"bricklayers.dev/bricklayers/internal/storage/storagetest"
 )
 
@@ -75,29 +72,28 @@ func sweepProgressIsKept(t *testing.T, store *Store) {
 
 // What a process that was killed has left of a write in parts is in no listing.
 func TestUnfinishedWritesAreFound(t *testing.T) {
-	server := storagetest.S3(t)
-	store, err := Open(t.Context(), server.BucketURL(), memoryPerWrite)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
-	for _, key := range []string{InputKey("a", "b", "c.gcode"), "elsewhere/c.gcode"} {
-		_, err := store.s3().CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
-			Bucket: aws.String(store.name), Key: aws.String(key),
+	for query, prefix := range map[string]string{"": "", "&prefix=an/other/": "an/other/"} {
+		t.Run("under "+prefix, func(t *testing.T) {
+			server := storagetest.S3(t)
+			store, err := Open(t.Context(), server.BucketURL()+query, memoryPerWrite)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = store.Close() }()
+			ours := InputKey("a", "b", "c.gcode")
+			server.BeginUpload(t, prefix+ours)
+			server.BeginUpload(t, "elsewhere/"+ours)
+			found := 0
+			err = store.WalkUnfinished(t.Context(), func(u Unfinished) error {
+				found++
+				if u.Key != ours || time.Since(u.Begun) > time.Minute {
+					t.Errorf("found %+v", u)
+				}
+				return store.AbortUnfinished(t.Context(), u)
+			})
+			if left := server.UnfinishedUploads(t); err != nil || found != 1 || left != 1 {
+				t.Errorf("found %d, left %d: %v; want one of each", found, left, err)
+			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	found := 0
-	err = store.WalkUnfinished(t.Context(), func(u Unfinished) error {
-		found++
-		if u.Key != InputKey("a", "b", "c.gcode") || time.Since(u.Begun) > time.Minute {
-			t.Errorf("found %+v", u)
-		}
-		return store.AbortUnfinished(t.Context(), u)
-	})
-	if left := server.UnfinishedUploads(t); err != nil || found != 1 || left != 1 {
-		t.Errorf("found %d, left %d: %v; want one of each", found, left, err)
 	}
 }

@@ -47,7 +47,7 @@ func (s *Store) Walk(ctx context.Context, after string, visit func(Listed) error
 // listUnder calls visit for each object whose key begins with a prefix and comes after another, in the order of the
 // keys' bytes.
 func (s *Store) listUnder(ctx context.Context, prefix, after string, visit func(Listed) error) error {
-	it := s.bucket.List(&blob.ListOptions{Prefix: prefix, BeforeList: beginAfter(after)})
+	it := s.bucket.List(&blob.ListOptions{Prefix: prefix, BeforeList: s.beginAfter(after)})
 	for {
 		object, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) || gcerrors.Code(err) == gcerrors.NotFound {
@@ -66,7 +66,7 @@ func (s *Store) listUnder(ctx context.Context, prefix, after string, visit func(
 }
 
 // beginAfter has the bucket leave out what comes before a key, where it can.
-func beginAfter(after string) func(as func(any) bool) error {
+func (s *Store) beginAfter(after string) func(as func(any) bool) error {
 	if after == "" {
 		return nil
 	}
@@ -76,10 +76,10 @@ func beginAfter(after string) func(as func(any) bool) error {
 		switch {
 		case as(&input):
 			if input.ContinuationToken == nil {
-				input.StartAfter = aws.String(after)
+				input.StartAfter = aws.String(s.prefix + after)
 			}
 		case as(&query):
-			query.StartOffset = after
+			query.StartOffset = s.prefix + after
 		}
 		return nil
 	}
