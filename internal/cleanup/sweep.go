@@ -1,5 +1,6 @@
 // Package cleanup deletes bytes that nothing refers to any more: files of jobs that are gone, of uploads that never
-// became a job or were not finished in time, and what attempts left that did not win. It never touches what a job refers to, nor anything young.
+// became a job or were not finished in time, and what attempts left that did not win. It never touches what a job refers
+// to, nor anything young.
 package cleanup
 
 import (
@@ -45,7 +46,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			log.FromContext(ctx).Error(err, "a sweep ended early; the next one goes on from there")
+			log.FromContext(ctx).Error(err, "a sweep ended early")
 		}
 		select {
 		case <-ctx.Done():
@@ -62,16 +63,16 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.Metrics.CleanupRuns.Inc()
 	p, err := s.begin(ctx)
 	if err == nil {
-		err = s.Store.Walk(ctx, p.done.After, func(object storage.Listed) error { return p.visit(ctx, object) })
-		p.save(ctx, err == nil)
-	}
-	if err == nil {
-		s.Metrics.DiskUsage.Set(float64(p.done.Kept))
-		err = p.abortUnfinished(ctx)
+		err = p.walk(ctx)
 	}
 	if err != nil {
 		s.Metrics.CleanupErrors.Inc()
 		return err
+	}
+	s.Metrics.DiskUsage.Set(float64(p.done.Kept))
+	if err := p.abortUnfinished(ctx); err != nil && ctx.Err() == nil {
+		s.Metrics.CleanupErrors.Inc()
+		log.FromContext(ctx).Error(err, "cannot look for writes in parts that nobody finished; they stay and take room")
 	}
 	log.FromContext(ctx).Info(
 		"swept", "deleted", p.deleted, "bytesFreed", p.freed, "bytesKept", p.done.Kept, "dryRun", s.DryRun)
@@ -118,6 +119,16 @@ type pass struct {
 	done           storage.SweepProgress
 	saved          time.Time
 	deleted, freed int64
+}
+
+// walk visits every object, from where the last pass ended. What keeps it from going on at the very place where it begins
+// would do so again: then the next pass begins anew.
+func (p *pass) walk(ctx context.Context) error {
+	began := p.done.After
+	err := p.Store.Walk(ctx, began, func(object storage.Listed) error { return p.visit(ctx, object) })
+	stuck := err != nil && ctx.Err() == nil && p.done.After == began
+	p.save(ctx, err == nil || stuck)
+	return err
 }
 
 // saveEvery is how much of a sweep may have to be done again.

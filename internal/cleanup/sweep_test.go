@@ -5,9 +5,14 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -284,6 +289,42 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 }
 
+// A place that cannot be walked must not keep what lies before it from being swept.
+func TestSweepBeginsAnewWhereItIsStuck(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, aJob("a", "job", "in.gcode", v1alpha1.PhasePending))
+	f.put(storage.InputKey("a", "job", "in.gcode"), true)
+	deeperThanAnyPath(t, f.dir, "jobs/b")
+	for _, progress := range []error{nil, storage.ErrNotFound} { // it gets so far, then no farther
+		if err := f.Sweep(t.Context()); err == nil {
+			t.Fatal("what cannot be walked was walked, so this test shows nothing")
+		}
+		if _, err := f.Store.SweepProgress(t.Context()); !errors.Is(err, progress) {
+			t.Errorf("its progress is kept: %v, want %v", err, progress)
+		}
+	}
+	doomed := storage.InputKey("a", "gone", "in.gcode")
+	f.put(doomed, true)
+	if err := f.Sweep(t.Context()); err == nil {
+		t.Error("a sweep that could not go over all returned nil")
+	}
+	if _, _, err := f.Store.Stat(t.Context(), doomed); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("before the place that cannot be walked: %v, want it deleted", err)
+	}
+}
+
+// deeperThanAnyPath makes folders whose path is longer than the kernel takes, for root as well.
+func deeperThanAnyPath(t *testing.T, dir, under string) {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	if err := root.MkdirAll(under+strings.Repeat("/"+strings.Repeat("x", 200), 25), 0o750); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // What is young by the bucket's clock stays, whatever this process takes for the time.
 func TestSweepGoesByTheBucketsClock(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{})
@@ -318,5 +359,42 @@ func TestSweepDropsUnfinishedWrites(t *testing.T) {
 		if left := server.UnfinishedUploads(t); left != test.left {
 			t.Errorf("%d are left after %s, want %d", left, test.age, test.left)
 		}
+	}
+}
+
+// A bucket that lets nobody look for unfinished writes is swept all the same, and the sweep is no failure.
+func TestSweepWithoutTheRightToUnfinishedWrites(t *testing.T) {
+	server := storagetest.S3(t)
+	target, err := url.Parse(server.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Has("uploads") {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<Error><Code>AccessDenied</Code></Error>")
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer refusing.Close()
+	server.Endpoint = refusing.URL
+	store, err := storage.Open(t.Context(), server.BucketURL(), 64<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	f := newFixture(t, interceptor.Funcs{})
+	f.Store = store
+	f.put(storage.InputKey("a", "job", "in.gcode"), false)
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := testutil.ToFloat64(f.Metrics.DiskUsage); got != 10 {
+		t.Errorf("disk usage %v, want 10", got)
+	}
+	if got := testutil.ToFloat64(f.Metrics.CleanupErrors); got != 1 {
+		t.Errorf("%v errors counted, want 1", got)
 	}
 }
