@@ -77,14 +77,14 @@ func (g *Gateway) findCaller(w http.ResponseWriter, r *http.Request, resource, v
 		return c, g.serves(c.namespace)
 	}
 	token := bearerToken(r)
-	if !g.reviews.knows(token) { // a question to the Kubernetes API, which anybody could have asked
+	if !g.reviews.knows(token, verb) { // a question to the Kubernetes API, which anybody could have asked
 		leave, err := g.clients.enter(w.Header(), g.clients.address(r))
 		if err != nil {
 			return c, err
 		}
 		defer leave()
 	}
-	user, err := g.reviews.authenticate(r.Context(), token)
+	user, err := g.reviews.authenticate(r.Context(), token, verb)
 	if err != nil {
 		if asProblem(err).Status == http.StatusUnauthorized {
 			w.Header().Set("WWW-Authenticate", challenge(token))
@@ -94,7 +94,7 @@ func (g *Gateway) findCaller(w http.ResponseWriter, r *http.Request, resource, v
 	c.user = user.Username
 	wanted := access{namespace: c.namespace, resource: resource, verb: verb, name: r.PathValue("job_id")}
 	c.check = func(ctx context.Context) error {
-		user, err := g.reviews.authenticate(ctx, token)
+		user, err := g.reviews.authenticate(ctx, token, verb)
 		if err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		draining:  make(chan struct{}),
 	}
 	if o.Authenticate {
-		g.reviews = newReviews(live)
+		g.reviews = newReviews(live, wallClock{})
 	}
 	if o.ListJobs || o.Authenticate || o.Quota != (Quota{}) {
 		g.index = newIndex()

@@ -12,7 +12,8 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	"k8s.io/apimachinery/pkg/util/cache"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -53,6 +54,12 @@ func (c *cluster) let(user string, rights ...string) {
 	c.may[user] = rights
 }
 
+func (c *cluster) setAway(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away = err
+}
+
 // clock is one that a test moves.
 type clock struct {
 	mu  sync.Mutex
@@ -75,10 +82,8 @@ func newAuthFixture(t *testing.T, objects ...client.Object) (*fixture, *cluster,
 	t.Helper()
 	c := &cluster{may: map[string][]string{}}
 	f := newFixture(t, interceptor.Funcs{Create: c.create}, objects...)
-	f.reviews, f.index = newReviews(f.live), newIndex()
 	time := &clock{now: time.Now()}
-	f.reviews.users = cache.NewLRUExpireCacheWithClock(10, time)
-	f.reviews.decisions = cache.NewLRUExpireCacheWithClock(10, time)
+	f.reviews, f.index = newReviews(f.live, time), newIndex()
 	return f, c, time
 }
 
@@ -165,13 +170,61 @@ func TestReviewsAreRememberedBriefly(t *testing.T) {
 	clock.advance(believedFor + time.Second)
 	want("token gone", 401, 1)
 	want("token still gone", 401, 0)
+}
 
-	c.away = errors.New("connection refused")
-	clock.advance(believedFor)
-	a := f.as("reader", "GET", "/api/v1/status/a")
-	if a.status != 503 || a.reason() != "cluster_unavailable" || a.header.Get("Retry-After") == "" || a.header.Get("WWW-Authenticate") != "" {
-		t.Errorf("without the API server: %d %s %v", a.status, a.body, a.header)
+// While the API server is away nobody new gets in, and nobody may more than read.
+func TestDownloadsGoOnWhileTheAPIServerIsAway(t *testing.T) {
+	f, c, clock := newAuthFixture(t, jobIn("a", v1alpha1.PhaseCompleted))
+	f.commit("a", map[string]string{"out.gcode": "G28\n"})
+	const download, upload = "/api/v1/download/a", "/api/v1/upload?name=a.gcode"
+	want := func(step, user, method, path string, status int) {
+		t.Helper()
+		a := f.as(user, method, path)
+		if a.status != status {
+			t.Errorf("%s: %d %s, want %d", step, a.status, a.body, status)
+		}
+		if status == 503 && (a.reason() != "cluster_unavailable" || a.header.Get("Retry-After") == "" || a.header.Get("WWW-Authenticate") != "") {
+			t.Errorf("%s: %s %v", step, a.body, a.header)
+		}
 	}
+	c.let("reader", "get", "create")
+	c.let("one", "get a")
+	c.let("denied", "nothing")
+	want("reader", "reader", "GET", download, 200)
+	want("reader's upload without a file", "reader", "POST", upload, 400)
+	want("one", "one", "GET", download, 200)
+	want("denied", "denied", "GET", download, 403)
+
+	for name, away := range map[string]error{
+		"connection refused": errors.New("connection refused"),
+		"has too much to do": apierrors.NewTooManyRequestsError("later"),
+		"is broken":          apierrors.NewInternalError(errors.New("etcd is away")),
+	} {
+		c.setAway(away)
+		clock.advance(believedFor + time.Second)
+		want(name+": reader", "reader", "GET", download, 200)
+		asked := c.asked
+		want(name+": reader again", "reader", "GET", download, 200)
+		if c.asked != asked {
+			t.Errorf("%s: %d questions in vain within a moment", name, c.asked-asked)
+		}
+		want(name+": one", "one", "GET", download, 200)
+		want(name+": reader's upload", "reader", "POST", upload, 503)
+		want(name+": stranger", "stranger", "GET", download, 503)
+		want(name+": denied", "denied", "GET", download, 503)
+	}
+	c.setAway(apierrors.NewForbidden(schema.GroupResource{Resource: "tokenreviews"}, "", nil))
+	clock.advance(believedFor)
+	want("the gateway may not ask", "reader", "GET", download, 503)
+
+	c.setAway(nil)
+	c.let("one", "nothing")
+	want("back, right taken away", "one", "GET", download, 403)
+	want("back, right taken away", "reader", "GET", download, 200)
+	c.setAway(errors.New("connection refused"))
+	want("away again, no right", "one", "GET", download, 403)
+	clock.advance(believedFor + believedAway + time.Second)
+	want("away for long", "reader", "GET", download, 503)
 }
 
 // A long poll that outlives the caller's right tells nothing more.
