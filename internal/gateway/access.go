@@ -76,6 +76,9 @@ func (g *Gateway) findCaller(w http.ResponseWriter, r *http.Request, resource, v
 	if g.reviews == nil {
 		return c, g.serves(c.namespace)
 	}
+	if len(validation.IsDNS1123Label(c.namespace)) > 0 { // what is asked for is remembered: not just any text
+		return c, notServed(c.namespace)
+	}
 	token := bearerToken(r)
 	if !g.reviews.knows(token, verb) { // a question to the Kubernetes API, which anybody could have asked
 		leave, err := g.clients.enter(w.Header(), g.clients.address(r))
@@ -92,7 +95,11 @@ func (g *Gateway) findCaller(w http.ResponseWriter, r *http.Request, resource, v
 		return c, err
 	}
 	c.user = user.Username
-	wanted := access{namespace: c.namespace, resource: resource, verb: verb, name: r.PathValue("job_id")}
+	id := r.PathValue("job_id")
+	if id != "" && len(validation.IsDNS1123Subdomain(id)) > 0 {
+		return c, noSuchJob(id)
+	}
+	wanted := access{namespace: c.namespace, resource: resource, verb: verb, name: id}
 	c.check = func(ctx context.Context) error {
 		user, err := g.reviews.authenticate(ctx, token, verb)
 		if err != nil {
@@ -111,6 +118,10 @@ func (g *Gateway) serves(namespace string) error {
 	if namespace == g.Namespace || g.AllNamespaces && len(validation.IsDNS1123Label(namespace)) == 0 {
 		return nil
 	}
+	return notServed(namespace)
+}
+
+func notServed(namespace string) *problem {
 	return fail(http.StatusNotFound, reasonNamespace, "the namespace %q is not served here", namespace)
 }
 

@@ -217,13 +217,17 @@ func (g *Gateway) job(ctx context.Context, name types.NamespacedName) (*v1alpha1
 	job := &v1alpha1.ProcessingJob{}
 	err := g.find(ctx, name, job)
 	if apierrors.IsNotFound(err) {
-		return nil, fail(http.StatusNotFound, reasonJobNotFound,
-			"there is no job %q; it may have expired, its files are gone then too", name.Name)
+		return nil, noSuchJob(name.Name)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return job, nil
+}
+
+func noSuchJob(id string) *problem {
+	return fail(http.StatusNotFound, reasonJobNotFound,
+		"there is no job %q; it may have expired, its files are gone then too", id)
 }
 
 // find looks into the cache, and past it for what is too new to be there: a job that was made through another replica a

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -24,8 +25,10 @@ import (
 type reviews struct {
 	live      client.Client
 	clock     cache.Clock
-	users     *cache.LRUExpireCache // tokenHash → *reviewed
+	users     *cache.LRUExpireCache // tokenHash → *reviewed, a yes
+	strangers *cache.LRUExpireCache // tokenHash → *reviewed, a no: made-up tokens displace no user
 	decisions *cache.LRUExpireCache // decisionKey → *reviewed
+	unknown   *rate.Limiter         // of questions about tokens that nobody knows, which anybody can send
 }
 
 type tokenHash [sha256.Size]byte
@@ -65,6 +68,7 @@ const (
 	verbRead = "get"
 
 	maxUsers     = 4096
+	maxStrangers = 1024
 	maxDecisions = 16384
 )
 
@@ -73,7 +77,9 @@ func newReviews(live client.Client, clock cache.Clock) *reviews {
 		live:      live,
 		clock:     clock,
 		users:     cache.NewLRUExpireCacheWithClock(maxUsers, clock),
+		strangers: cache.NewLRUExpireCacheWithClock(maxStrangers, clock),
 		decisions: cache.NewLRUExpireCacheWithClock(maxDecisions, clock),
+		unknown:   rate.NewLimiter(50, 100),
 	}
 }
 
@@ -140,8 +146,16 @@ func (v *reviews) knows(token, verb string) bool {
 	if token == "" {
 		return true
 	}
-	_, enough := v.recall(v.users, hashOf(token), verb)
+	_, enough := v.recallUser(token, verb)
 	return enough
+}
+
+func (v *reviews) recallUser(token, verb string) (r *reviewed, enough bool) {
+	key := hashOf(token)
+	if r, enough = v.recall(v.users, key, verb); r != nil {
+		return r, enough
+	}
+	return v.recall(v.strangers, key, verb)
 }
 
 func hashOf(token string) tokenHash { return sha256.Sum256([]byte(token)) }
@@ -153,8 +167,12 @@ func (v *reviews) authenticate(ctx context.Context, token, verb string) (*authen
 			"say who you are: send a token of this Kubernetes cluster as Authorization: Bearer TOKEN, such as kubectl "+
 				"create token makes")
 	}
-	r, enough := v.recall(v.users, hashOf(token), verb)
+	r, enough := v.recallUser(token, verb)
 	if !enough {
+		if r == nil && !v.unknown.AllowN(v.clock.Now(), 1) {
+			return nil, fail(http.StatusTooManyRequests, reasonTooManyRequests,
+				"too many requests with tokens that are new here; try again").after(time.Second)
+		}
 		var err error
 		r, err = v.ask(ctx, r, verb, func(ctx context.Context) (*reviewed, error) { return v.reviewToken(ctx, token) })
 		if err != nil {
@@ -174,7 +192,12 @@ func (v *reviews) reviewToken(ctx context.Context, token string) (*reviewed, err
 		return nil, fmt.Errorf("review a caller's token: %w", err)
 	}
 	found := &reviewed{user: review.Status.User, ok: review.Status.Authenticated}
-	v.remember(v.users, hashOf(token), found)
+	if found.ok {
+		v.remember(v.users, hashOf(token), found)
+	} else {
+		v.users.Remove(hashOf(token))
+		v.remember(v.strangers, hashOf(token), found)
+	}
 	return found, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +226,73 @@ func TestDownloadsGoOnWhileTheAPIServerIsAway(t *testing.T) {
 	want("away again, no right", "one", "GET", download, 403)
 	clock.advance(believedFor + believedAway + time.Second)
 	want("away for long", "reader", "GET", download, 503)
+}
+
+// What is asked for is remembered, so that it must not be of any size.
+func TestNothingIsAskedAboutWhatCannotBe(t *testing.T) {
+	f, c, _ := newAuthFixture(t)
+	c.let("reader", "get", "list")
+	long := strings.Repeat("x", 1000)
+	for _, test := range []struct {
+		path, reason string
+		asked        int
+	}{
+		{"/api/v1/jobs?namespace=" + long, "namespace_not_served", 0},
+		{"/api/v1/status/a?namespace=a%2fb", "namespace_not_served", 0},
+		{"/api/v1/status/" + long, "job_not_found", 1}, // whose token it is
+		{"/api/v1/download/a%00b", "job_not_found", 0},
+	} {
+		before := c.asked
+		a := f.as("reader", "GET", test.path)
+		if a.status != 404 || a.reason() != test.reason || c.asked-before != test.asked {
+			t.Errorf("%.40s: %d %.200s after %d questions", test.path, a.status, a.body, c.asked-before)
+		}
+	}
+	if keys := f.reviews.decisions.Keys(); len(keys) > 0 {
+		t.Errorf("remembered %v", keys)
+	}
+	if a := f.do("GET", "/api/v1/status/"+long, nil); a.status != 401 {
+		t.Errorf("without a token: %d", a.status)
+	}
+}
+
+// Made-up tokens neither keep the API server busy nor have it forgotten who is known.
+func TestMadeUpTokensAreLimited(t *testing.T) {
+	f, c, clock := newAuthFixture(t, jobIn("a", v1alpha1.PhasePending))
+	c.let("reader", "get")
+	f.as("reader", "GET", "/api/v1/status/a")
+	before, refused := c.asked, 0
+	for i := range 200 {
+		switch a := f.as("made-up-"+strconv.Itoa(i), "GET", "/api/v1/status/a"); a.status {
+		case 401:
+		case 429:
+			refused++
+			if a.reason() != "too_many_requests" || a.header.Get("Retry-After") == "" {
+				t.Fatalf("%s %v", a.body, a.header)
+			}
+		default:
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	if asked := c.asked - before; asked > 100 || refused != 200-asked {
+		t.Errorf("%d questions, %d refusals", asked, refused)
+	}
+	if n := len(f.reviews.users.Keys()); n != 1 {
+		t.Errorf("%d users are known", n)
+	}
+	c.let("new", "get")
+	if a := f.as("new", "GET", "/api/v1/status/a"); a.status != 429 {
+		t.Errorf("a user nobody knows yet: %d", a.status)
+	}
+	clock.advance(time.Second)
+	if a := f.as("new", "GET", "/api/v1/status/a"); a.status != 200 {
+		t.Errorf("a second later: %d %s", a.status, a.body)
+	}
+	clock.advance(believedFor)
+	f.reviews.unknown.SetBurstAt(clock.Now(), 0) // as if more of them had come
+	if a := f.as("reader", "GET", "/api/v1/status/a"); a.status != 200 {
+		t.Errorf("who was known is asked about again: %d %s", a.status, a.body)
+	}
 }
 
 // A long poll that outlives the caller's right tells nothing more.
