@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/keyutil"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
@@ -184,27 +185,53 @@ func (g *gateway) files(t *testing.T) []string {
 // TestQuotaOfJobs: a namespace that may have one job only has no second, and nothing is left of the upload.
 func TestQuotaOfJobs(t *testing.T) {
 	g := startGateway(t)
-	const counted = "count/processingjobs.processing.bricklayers.dev"
-	quota := &corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Namespace: g.namespace, Name: "jobs"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{counted: resource.MustParse("1")}},
-	}
-	if err := g.cp.Client.Create(t.Context(), quota); err != nil {
-		t.Fatal(err)
-	}
-	controlplane.Eventually(t, "the quota to count", func(ctx context.Context) (bool, error) {
-		err := g.cp.Client.Get(ctx, client.ObjectKeyFromObject(quota), quota)
-		_, counts := quota.Status.Used[counted]
-		return counts, err
-	})
+	g.limitJobs(1)
 	g.upload("a.gcode")
 	before := g.files(t)
 	var problem podapi.Problem
 	status := g.call("POST", "http://"+g.address+"/api/v1/upload?name=b.gcode", strings.NewReader(gcode), "", &problem)
-	if status < 400 || status >= 500 || !strings.Contains(problem.Detail, "quota") {
+	if status != http.StatusTooManyRequests || problem.Reason != "quota_exceeded" {
 		t.Errorf("one upload too many answered %d %+v", status, problem)
 	}
 	if after := g.files(t); len(after) != len(before) {
 		t.Errorf("the refused upload left files: %v", after)
 	}
+}
+
+// limitJobs makes a ResourceQuota and waits until the API server goes by it. Its admission reads quotas from a watch of its
+// own, so that the quota's status says nothing about it: first it must refuse any job, then let one pass.
+func (g *gateway) limitJobs(n int64) {
+	g.t.Helper()
+	const counted = "count/processingjobs.processing.bricklayers.dev"
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Namespace: g.namespace, Name: "jobs"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{counted: resource.MustParse("0")}},
+	}
+	if err := g.cp.Client.Create(g.t.Context(), quota); err != nil {
+		g.t.Fatal(err)
+	}
+	tryJob := func(ctx context.Context) error {
+		return g.cp.Client.Create(ctx, &v1alpha1.ProcessingJob{
+			ObjectMeta: metav1.ObjectMeta{Namespace: g.namespace, GenerateName: "try-"},
+			Spec: v1alpha1.ProcessingJobSpec{
+				Processor: "brick", Input: v1alpha1.Input{URL: ptr.To("https://example.com/a.gcode")},
+			},
+		}, client.DryRunAll)
+	}
+	controlplane.Within(g.t, 2*time.Minute, "a job to be refused", func(ctx context.Context) (bool, error) {
+		err := tryJob(ctx)
+		return err != nil && strings.Contains(err.Error(), "exceeded quota"), err
+	})
+	controlplane.Within(g.t, 2*time.Minute, "the quota to be raised", func(ctx context.Context) (bool, error) {
+		if err := g.cp.Client.Get(ctx, client.ObjectKeyFromObject(quota), quota); err != nil {
+			return false, err
+		}
+		quota.Spec.Hard[counted] = *resource.NewQuantity(n, resource.DecimalSI)
+		err := g.cp.Client.Update(ctx, quota) // its controller writes it, too
+		return err == nil, err
+	})
+	controlplane.Within(g.t, 2*time.Minute, "a job to be let pass", func(ctx context.Context) (bool, error) {
+		err := tryJob(ctx)
+		return err == nil, err
+	})
 }

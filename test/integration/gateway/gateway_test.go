@@ -72,6 +72,7 @@ func TestMain(m *testing.M) {
 type gateway struct {
 	t         *testing.T
 	cp        *controlplane.ControlPlane
+	config    *rest.Config // how it reaches the API server
 	namespace string
 	bucket    string
 	address   string // of the API
@@ -84,7 +85,12 @@ type gateway struct {
 
 func startGateway(t *testing.T, flags ...string) *gateway {
 	cp := controlplane.Require(t, running)
-	g := &gateway{t: t, cp: cp, namespace: cp.Namespace(t), bucket: filepath.Join(t.TempDir(), "bucket")}
+	return startGatewayBehind(t, cp.Config, flags...)
+}
+
+func startGatewayBehind(t *testing.T, config *rest.Config, flags ...string) *gateway {
+	cp := controlplane.Require(t, running)
+	g := &gateway{t: t, cp: cp, config: config, namespace: cp.Namespace(t), bucket: filepath.Join(t.TempDir(), "bucket")}
 	g.address, g.pods = freeAddress(t), freeAddress(t)
 	processor := &v1alpha1.Processor{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.namespace, Name: "brick"},
@@ -114,7 +120,7 @@ func freeAddress(t *testing.T) string {
 func (g *gateway) start(flags ...string) {
 	g.t.Helper()
 	kubeconfig := filepath.Join(g.t.TempDir(), "kubeconfig")
-	if err := writeKubeconfig(kubeconfig, g.cp.Config); err != nil {
+	if err := writeKubeconfig(kubeconfig, g.config); err != nil {
 		g.t.Fatal(err)
 	}
 	g.log = &bytes.Buffer{}
