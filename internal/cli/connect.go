@@ -14,11 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/httpstream" //nolint:staticcheck // what the dialers of portforward take
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
 )
 
 // connect returns a client of the gateway, and how to let go of it.
@@ -43,21 +40,31 @@ func (a *app) connect(ctx context.Context) (*client, func(), error) {
 	if c.token == "" {
 		c.token = kubeToken(config)
 	}
-	address, stop, err := a.forward(ctx, config)
+	namespace, name, err := a.serviceName()
 	if err != nil {
 		return nil, nil, err
 	}
-	c.base = "http://" + address
-	return c, stop, nil
+	f := &forwarding{host: name + "." + namespace + ".svc",
+		open: func(ctx context.Context) (*tunnel, error) { return a.forward(ctx, config) }}
+	if _, err := f.address(ctx); err != nil { // now, so that what can never work is not tried again and again
+		f.stop()
+		return nil, nil, err
+	}
+	c.http.Transport, c.base = f.transport(), "http://"+f.host
+	return c, f.stop, nil
 }
 
-// newTransport is the usual one, with room for uploads beside each other.
+// newTransport is the usual one, with room for uploads beside each other. What waits for the end of an upload, or for
+// news of a job, has an answer well within the time that a gateway that is away is waited for.
 func newTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 8
-	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	t.DialContext = dialer.DialContext
+	t.ResponseHeaderTimeout = patience
 	return t
 }
+
+var dialer = &net.Dialer{Timeout: 10 * time.Second}
 
 func (a *app) clusterConfig() (*rest.Config, error) {
 	// Without any kubeconfig the libraries would take the cluster to be on this machine.
@@ -83,62 +90,6 @@ func kubeToken(config *rest.Config) string {
 		return "" // the gateway says so if it wants one
 	}
 	return strings.TrimSpace(string(content))
-}
-
-// forward opens a local port that leads to a ready pod of the gateway's Service.
-func (a *app) forward(ctx context.Context, config *rest.Config) (address string, stop func(), err error) {
-	kube, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return "", nil, err
-	}
-	pod, port, err := a.gatewayPod(ctx, kube)
-	if err != nil {
-		return "", nil, withCode(exitUnreachable, err)
-	}
-	dialer, err := newDialer(kube, config, pod)
-	if err != nil {
-		return "", nil, err
-	}
-	done, ready := make(chan struct{}), make(chan struct{})
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)},
-		done, ready, nil, nil)
-	if err != nil {
-		return "", nil, err
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- forwarder.ForwardPorts() }()
-	select {
-	case <-ready:
-	case err := <-failed:
-		return "", nil, withCode(exitUnreachable, fmt.Errorf("forward a port to pod %s/%s: %w", pod.Namespace, pod.Name, err))
-	case <-ctx.Done():
-		close(done)
-		return "", nil, context.Cause(ctx)
-	}
-	ports, err := forwarder.GetPorts()
-	if err != nil {
-		close(done)
-		return "", nil, err
-	}
-	return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), func() { close(done) }, nil
-}
-
-// newDialer speaks WebSocket, and SPDY where the API server or a proxy does not.
-func newDialer(kube kubernetes.Interface, config *rest.Config, pod *corev1.Pod) (httpstream.Dialer, error) {
-	address := kube.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).
-		SubResource("portforward").URL()
-	transport, upgrader, err := spdy.RoundTripperFor(config)
-	if err != nil {
-		return nil, err
-	}
-	old := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
-	tunnel, err := portforward.NewSPDYOverWebsocketDialer(address, config)
-	if err != nil {
-		return nil, err
-	}
-	return portforward.NewFallbackDialer(tunnel, old, func(err error) bool {
-		return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err)
-	}), nil
 }
 
 // gatewayPod finds a ready pod behind the gateway's Service, and the pod's port for people.
