@@ -10,18 +10,16 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
-	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/internal/slim"
@@ -94,8 +92,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, lim
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.ProcessingJob{}).
-		Owns(&slim.Job{}).
-		Watches(&slim.Pod{}, handler.EnqueueRequestsFromMapFunc(jobOfPod)).
+		Watches(&slim.Job{}, handler.EnqueueRequestsFromMapFunc(ownerOfChild), builder.WithPredicates(changed[*slim.Job]())).
+		Watches(&slim.Pod{}, handler.EnqueueRequestsFromMapFunc(jobOfPod), builder.WithPredicates(changed[*slim.Pod]())).
 		WatchesRawSource(source.Func(r.dispatcher.Start)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
 		Complete(r)
@@ -107,19 +105,4 @@ func (r *Reconciler) QueueDepth() (metrics.QueueDepth, bool) {
 		return metrics.QueueDepth{}, false
 	}
 	return r.dispatcher.depth()
-}
-
-// podsByOwner is the index of pods by the UID of their ProcessingJob.
-const podsByOwner = "bricklayers.owner"
-
-func indexPodByOwner(o client.Object) []string {
-	return []string{o.GetLabels()[childname.LabelJobUID]}
-}
-
-func jobOfPod(_ context.Context, o client.Object) []reconcile.Request {
-	name := o.GetLabels()[childname.LabelJob]
-	if name == "" {
-		return nil
-	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: name}}}
 }

@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"reflect"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -27,6 +28,13 @@ func (j *Job) Whole() *batchv1.Job {
 		Spec:       batchv1.JobSpec{Suspend: ptr.To(j.Suspend)},
 		Status:     batchv1.JobStatus{StartTime: j.StartTime, Conditions: j.Conditions},
 	}
+}
+
+// Same tells whether nothing that is kept differs but the version.
+func (j *Job) Same(other *Job) bool {
+	versioned := *other
+	versioned.ResourceVersion = j.ResourceVersion
+	return reflect.DeepEqual(j, &versioned)
 }
 
 // Reset empties the Job, as a decoder does first.

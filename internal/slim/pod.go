@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"reflect"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -36,6 +37,13 @@ func (p *Pod) Whole() *corev1.Pod {
 		whole.Status.Conditions = []corev1.PodCondition{*p.Unschedulable}
 	}
 	return whole
+}
+
+// Same tells whether nothing that is kept differs but the version.
+func (p *Pod) Same(other *Pod) bool {
+	versioned := *other
+	versioned.ResourceVersion = p.ResourceVersion
+	return reflect.DeepEqual(p, &versioned)
 }
 
 func wholeStatuses(of []containerStatus) []corev1.ContainerStatus {

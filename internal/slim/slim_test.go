@@ -155,3 +155,54 @@ func TestBrokenMessages(t *testing.T) {
 		}
 	}
 }
+
+func decodePod(t *testing.T, whole *corev1.Pod) *Pod {
+	t.Helper()
+	message, err := whole.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &Pod{}
+	if err := pod.Unmarshal(message); err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+func TestSamePod(t *testing.T) {
+	before := decodePod(t, wholePod())
+	for name, c := range map[string]struct {
+		change func(*corev1.Pod)
+		same   bool
+	}{
+		"a new version":         {func(p *corev1.Pod) { p.ResourceVersion = "8" }, true},
+		"an address":            {func(p *corev1.Pod) { p.Status.PodIP = "198.51.100.2" }, true},
+		"a condition of others": {func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionTrue }, true},
+		"the phase":             {func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning }, false},
+		"why it waits":          {func(p *corev1.Pod) { p.Status.InitContainerStatuses[1].State.Waiting.Message = "no" }, false},
+		"an exit code":          {func(p *corev1.Pod) { p.Status.InitContainerStatuses[0].State.Terminated.ExitCode = 1 }, false},
+		"that it is scheduled":  {func(p *corev1.Pod) { p.Status.Conditions = p.Status.Conditions[:1] }, false},
+		"that it is deleted":    {func(p *corev1.Pod) { p.DeletionTimestamp = nil }, false},
+	} {
+		after := wholePod()
+		c.change(after)
+		if same := decodePod(t, after).Same(before); same != c.same {
+			t.Errorf("%s: same is %v", name, same)
+		}
+	}
+}
+
+func TestSameJob(t *testing.T) {
+	before := &Job{ObjectMeta: objectMeta(), Conditions: []batchv1.JobCondition{{Type: batchv1.JobFailed, Reason: "r"}}}
+	after := before.DeepCopyObject().(*Job)
+	if after.ResourceVersion = "8"; !after.Same(before) {
+		t.Error("a new version alone is a difference")
+	}
+	if after.Suspend = true; after.Same(before) {
+		t.Error("that it is suspended is no difference")
+	}
+	after.Suspend, after.Conditions = false, []batchv1.JobCondition{{Type: batchv1.JobComplete, Reason: "r"}}
+	if after.Same(before) {
+		t.Error("another condition is no difference")
+	}
+}

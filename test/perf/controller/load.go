@@ -27,15 +27,18 @@ const (
 )
 
 // rate measures how many jobs a second one way of making them completes, and removes them again.
-func (c *cluster) rate(ctx context.Context, jobs int, load func(context.Context, string, int) error) (float64, error) {
+func (c *cluster) rate(ctx context.Context, what string, jobs int, load func(context.Context, string, int) error,
+) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	c.run++
+	before := cpuByProgram()
 	start := time.Now()
 	if err := load(ctx, fmt.Sprintf("r%d", c.run), jobs); err != nil {
 		return 0, err
 	}
 	took := time.Since(start)
+	printCPU(what, before, took, jobs)
 	return float64(jobs) / took.Seconds(), c.clear(ctx)
 }
 

@@ -71,11 +71,11 @@ func throughput(ctx context.Context, c *cluster, o options, p *figure.Printer) e
 	var bare, writes, ours, overBare, overWrites, cpu, apiWrites, latency []float64
 	for round := range o.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, o.rounds)
-		b, err := c.rate(ctx, o.jobs, c.floorBare)
+		b, err := c.rate(ctx, "bare floor", o.jobs, c.floorBare)
 		if err != nil {
 			return fmt.Errorf("bare floor: %w", err)
 		}
-		w, err := c.rate(ctx, o.jobs, c.floorWrites)
+		w, err := c.rate(ctx, "floor with writes", o.jobs, c.floorWrites)
 		if err != nil {
 			return fmt.Errorf("floor with writes: %w", err)
 		}

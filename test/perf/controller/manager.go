@@ -68,11 +68,13 @@ func (c *cluster) measureManager(ctx context.Context, o options, jobs int) (*mea
 		return nil, err
 	}
 	c.run++
+	all := cpuByProgram()
 	start := time.Now()
 	if err := c.ours(ctx, fmt.Sprintf("r%d", c.run), jobs); err != nil {
 		return nil, err
 	}
 	m := &measured{rate: float64(jobs) / time.Since(start).Seconds()}
+	printCPU("manager", all, time.Since(start), jobs)
 	after, err := cpuSeconds(manager.Process.Pid)
 	if err != nil {
 		return nil, err
