@@ -55,6 +55,7 @@ type gateway struct {
 	tokenFile string
 	client    *http.Client
 	direct    *http.Client // of the bucket, at an address that the gateway has signed
+	noDirect  bool         // that has not worked: a pod that cannot reach the bucket should not find that out again
 	backoff   backoff
 }
 
@@ -80,7 +81,7 @@ func newGateway(url, tokenFile string, b backoff) *gateway {
 // neverRedirect leaves redirects to the caller: the token is for the gateway only.
 func neverRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// do sends one request with the pod's token and returns an answer of status 200, or 307 where the gateway sends
+// do sends one request with the pod's token and returns an answer of status 200, or to a GET 307 where the gateway sends
 // elsewhere, or an error that tells whether another try is worth it.
 func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, size int64) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, g.url+path, body)
@@ -100,7 +101,8 @@ func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, s
 		}
 		return nil, temporary("the gateway cannot be reached: %w", err)
 	}
-	if response.StatusCode == http.StatusOK || response.StatusCode == http.StatusTemporaryRedirect {
+	elsewhere := method == http.MethodGet && response.StatusCode == http.StatusTemporaryRedirect
+	if response.StatusCode == http.StatusOK || elsewhere {
 		return response, nil
 	}
 	defer response.Body.Close()

@@ -64,6 +64,50 @@ func TestStoreDirectly(t *testing.T) {
 	}
 }
 
+// A pod that cannot reach the bucket waits for it once, not once for each file.
+func TestStoreGivesUpOnTheBucketOnce(t *testing.T) {
+	tries := 0
+	bucket := script(t, func(w http.ResponseWriter, _ *http.Request) {
+		tries++
+		w.WriteHeader(http.StatusForbidden)
+	})
+	taken := &podapi.Commit{}
+	gateway := script(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path != podapi.CommitPath {
+			_ = json.NewEncoder(w).Encode(podapi.SignedPut{URL: bucket.URL})
+			return
+		}
+		take(taken)(w, r)
+	})
+	s := &Store{Gateway: gateway.URL, TokenFile: tokenFile(t), Data: podData(t, "a", "b", "c"), backoff: quick}
+	if err := s.Run(t.Context()); err != nil || len(taken.Files) != 3 {
+		t.Fatalf("committed %+v: %v", taken, err)
+	}
+	if tries != 1 {
+		t.Errorf("it tried the bucket %d times", tries)
+	}
+}
+
+// Only the input may be elsewhere: a redirect says nothing of whether a result was taken.
+func TestStoreBelievesNoRedirect(t *testing.T) {
+	for _, path := range []string{podapi.OutputsPath + "a", podapi.CommitPath} {
+		taken := &podapi.Commit{}
+		gateway := script(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == path {
+				w.Header().Set("Location", "https://example.com/")
+				w.WriteHeader(http.StatusTemporaryRedirect)
+				_, _ = io.WriteString(w, "{}")
+				return
+			}
+			take(taken)(w, r)
+		})
+		s := &Store{Gateway: gateway.URL, TokenFile: tokenFile(t), Data: podData(t, "a"), backoff: quick}
+		if err := s.Run(t.Context()); err == nil {
+			t.Errorf("%s was answered with a redirect, and the step ended well", path)
+		}
+	}
+}
+
 func TestFetchDirectly(t *testing.T) {
 	for name, status := range map[string]int{"sent": 200, "refused": 403} {
 		t.Run(name, func(t *testing.T) {

@@ -97,12 +97,11 @@ func (s *Store) upload(ctx context.Context, g *gateway, name string) (stored *po
 	if local.SHA256, err = digestOf(file); err != nil {
 		return nil, err
 	}
-	direct := true
 	err = g.backoff.retry(ctx, func() error {
-		if direct {
+		if !g.noDirect {
 			stored, err = g.storeDirectly(ctx, file, local)
-			var unreachable *directError
-			direct = !errors.As(err, &unreachable)
+			var failed *directError
+			g.noDirect = errors.As(err, &failed)
 			if stored != nil || err != nil {
 				return err
 			}
