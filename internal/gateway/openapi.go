@@ -84,7 +84,7 @@ func (g *Gateway) responses(d *openapi.Document, c apiCall, statuses []int) map[
 		if g.reviews != nil {
 			statuses = append(statuses, http.StatusUnauthorized, http.StatusForbidden)
 		}
-		if g.clients != nil {
+		if g.clients != nil || g.reviews != nil {
 			statuses = append(statuses, http.StatusTooManyRequests)
 		}
 	}

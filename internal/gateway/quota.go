@@ -11,7 +11,8 @@ import (
 )
 
 // Quota bounds what a namespace may keep. It is compared with the jobs that the cache knows and with the uploads that
-// this replica is taking: together, replicas may let through as much more as is on its way through the others.
+// this replica is taking: together, replicas may let through as much more as is on its way through the others, and each
+// of them what it has made a job of within the moment until the cache shows it.
 type Quota struct {
 	Jobs  int   // 0: no limit
 	Bytes int64 // of uploaded files and results; 0: no limit

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -47,13 +48,13 @@ func (g *Gateway) newTus() http.Handler {
 func (g *Gateway) handleTus(rt *router) {
 	create := g.allowed("create", g.serveTus)
 	rt.handle("OPTIONS "+tusPath+"{$}", g.serveTus, 200)
-	rt.handle("POST "+tusPath+"{$}", create, 201, 400, 404, 413, 415, 422, 500, 503, 507)
+	rt.handle("POST "+tusPath+"{$}", create, 201, 400, 404, 412, 413, 415, 422, 423, 460, 500, 503, 507)
 	const one = tusPath + "{upload_id}"
-	rt.handle("HEAD "+one, create, 200, 404, 410, 500, 503)
-	rt.handle("PATCH "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 423, 460, 500, 503, 507)
-	rt.handle("DELETE "+one, create, 204, 404, 410, 500, 503)
+	rt.handle("HEAD "+one, create, 200, 404, 410, 423, 500, 503)
+	rt.handle("PATCH "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
+	rt.handle("DELETE "+one, create, 204, 404, 410, 412, 423, 500, 503)
 	// With X-HTTP-Method-Override, of clients that cannot send PATCH.
-	rt.handle("POST "+one, create, 204, 400, 404, 409, 410, 413, 415, 422, 423, 460, 500, 503, 507)
+	rt.handle("POST "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
 }
 
 // serveTus answers one request of the protocol.
@@ -94,6 +95,7 @@ type tusRequest struct {
 	drained   bool    // because the process is told to stop
 	reading   bool    // the body
 	short     bool    // the body has ended because it was cut
+	bodyErr   error   // why the body could not be read to its end
 	checked   *upload // a file that passes in one request
 
 	problem error           // what the store has to say
@@ -124,14 +126,16 @@ func (t *tusRequest) err(ctx context.Context) error {
 		t.Header().Set("Connection", "close")
 		return fail(http.StatusLocked, reasonSuperseded,
 			"a later request for the same upload came; ask how far the upload is")
-	case t.refused != 0:
-		// As in "ERR_MISMATCHED_OFFSET: mismatched offset".
-		code, detail, _ := strings.Cut(strings.TrimSpace(t.text.String()), ": ")
-		reason := strings.ToLower(strings.TrimPrefix(code, "ERR_"))
-		if reason == "" || strings.Contains(reason, " ") {
-			reason, detail = reasonInternal, code
+	case t.refused != 0 && t.bodyErr != nil:
+		t.Header().Set("Connection", "close")
+		if errors.Is(t.bodyErr, os.ErrDeadlineExceeded) { // clients try again after 423, but not after 408
+			return fail(http.StatusLocked, reasonTooSlow, "the bytes came too slowly; what came is kept, go on with it").
+				because(t.bodyErr)
 		}
-		return fail(t.refused, reason, "%s", detail).because(ctx.Err())
+		return fail(http.StatusBadRequest, reasonInterrupted, "the body ended early; what came is kept, go on with it").
+			because(t.bodyErr)
+	case t.refused != 0:
+		return t.tusdProblem().because(ctx.Err())
 	}
 	return nil
 }
@@ -235,12 +239,13 @@ type cutReader struct {
 
 func (r *cutReader) Read(p []byte) (int, error) {
 	if r.request.isCut() {
-		r.request.short = true
+		r.request.short, r.request.bodyErr = true, errCut
 		return 0, errCut
 	}
 	n, err := r.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && r.request.isCut() {
-		r.request.short = true
+	if err != nil && err != io.EOF {
+		r.request.bodyErr = err
+		r.request.short = r.request.isCut()
 	}
 	return n, err
 }

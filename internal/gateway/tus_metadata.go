@@ -40,13 +40,15 @@ func (g *Gateway) describeResumable(ctx context.Context, header http.Header, siz
 	if size == 0 {
 		return nil, fail(http.StatusBadRequest, reasonEmpty, "the file %q is empty", u.fileName)
 	}
-	claim, err := g.quotas.newClaim(u.namespace)
-	if err == nil {
-		err = claim.grow(size)
-	}
-	claim.release() // it is not held between the requests: only what is stored counts
-	if err != nil {
-		return nil, err
+	if u.existing == nil {
+		claim, err := g.quotas.newClaim(u.namespace)
+		if err == nil {
+			err = claim.grow(size)
+		}
+		claim.release() // it is not held between the requests: only what is stored counts
+		if err != nil {
+			return nil, err
+		}
 	}
 	return &storage.Resumable{
 		JobID: u.jobID, Size: size, FileName: u.fileName, Processor: u.processorName,

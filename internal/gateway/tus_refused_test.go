@@ -39,9 +39,16 @@ func TestTusRefuses(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{})
 	f.wantRefused(f.begin(10, namedA, "Upload-Metadata", "filename !"), 400, "bad_field")
 	f.wantRefused(f.begin(10, namedA, "Tus-Resumable", "0.2.2"), 412, "unsupported_version")
+	f.wantRefused(f.begin(10, namedA, "Upload-Length", "", "Upload-Defer-Length", "1"), 400, "invalid_upload_length")
+	f.wantRefused(f.begin(10, namedA, "Upload-Length", "-1"), 400, "invalid_upload_length")
+	f.wantRefused(f.begin(10, namedA, "X-HTTP-Method-Override", "HEAD"), 405, "method_not_allowed")
 	f.wantRefused(f.begin(10, namedA, "Idempotency-Key", "1"), 400, "bad_idempotency_key")
 	f.wantRefused(f.head("/api/v1/uploads/..%2f..%2fjobs"), 404, "")
 	f.wantRefused(f.patch("/api/v1/uploads/00112233445566778899aabbccddeeff", 0, strings.NewReader(long)), 404, "upload_not_found")
+	at := f.mustBegin(10, namedA)
+	f.wantStatus(f.patch(at, -1, strings.NewReader(long)), 400, "invalid_offset")
+	f.wantStatus(f.patch(at, 0, strings.NewReader(long), "Content-Type", "text/plain"), 400, "invalid_content_type")
+	f.wantStatus(f.patch(at, 0, strings.NewReader(long)), 413, "upload_size_exceeded")
 }
 
 func TestTusContentIsRefused(t *testing.T) {

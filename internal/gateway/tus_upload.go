@@ -83,7 +83,7 @@ func (s tusStore) GetUpload(ctx context.Context, id string) (tusd.Upload, error)
 	switch {
 	case r.Finished:
 		r.tellJob()
-	case r.Offset == facts.Size:
+	case r.Offset == facts.Size && !request.ends():
 		if err := r.FinishUpload(ctx); err != nil {
 			return nil, err
 		}
@@ -92,6 +92,13 @@ func (s tusStore) GetUpload(ctx context.Context, id string) (tusd.Upload, error)
 			"the upload came in more than %d pieces; begin another, with larger ones", maxParts))
 	}
 	return r, nil
+}
+
+// ends tells whether the client wants the upload gone.
+func (t *tusRequest) ends() bool {
+	method := t.request.Method
+	return method == http.MethodDelete ||
+		method == http.MethodPost && t.request.Header.Get("X-HTTP-Method-Override") == http.MethodDelete
 }
 
 func (r *resumable) tellExpiry() {
@@ -172,6 +179,9 @@ func (r *resumable) writePart(ctx context.Context, offset int64, body io.Reader)
 		return 0, false, err
 	}
 	if sum := r.request.checksum; sum != nil && !sum.matches() {
+		if r.request.bodyErr != nil { // tusd makes a body that ends of one that broke off
+			return 0, false, nil
+		}
 		return 0, false, fail(checksumMismatch, reasonChecksum, "the bytes that came do not have the checksum; send them again")
 	}
 	err = writer.Commit()
@@ -262,7 +272,7 @@ func (r *resumable) makeJob(ctx context.Context) (*v1alpha1.ProcessingJob, error
 	if err := u.check(); err != nil {
 		return nil, err
 	}
-	if err := u.claimSize(); err != nil {
+	if err := u.claimSize(ctx); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
@@ -270,12 +280,22 @@ func (r *resumable) makeJob(ctx context.Context) (*v1alpha1.ProcessingJob, error
 	return u.finish(ctx)
 }
 
-// claimSize makes room for the job and all of its file, which was there when the upload began, but may not be any more.
-func (u *upload) claimSize() (err error) {
-	if u.claim, err = u.gateway.quotas.newClaim(u.namespace); err != nil {
-		return err
+// claimSize makes room for the job and all of its file, which was there when the upload began, but may not be any more. A
+// job that an earlier request has made needs none.
+func (u *upload) claimSize(ctx context.Context) (err error) {
+	u.claim, err = u.gateway.quotas.newClaim(u.namespace)
+	if err == nil {
+		err = u.claim.grow(u.size)
 	}
-	return u.claim.grow(u.size)
+	if err == nil {
+		return nil
+	}
+	job := &v1alpha1.ProcessingJob{}
+	if getErr := u.gateway.live.Get(ctx, u.jobKey(), job); getErr == nil {
+		u.existing = job
+		return nil
+	}
+	return err
 }
 
 // adopt has the only part become the file, where the bucket can do that without copying.
