@@ -17,23 +17,23 @@ import (
 // job is what the gateway says of a job; raw is all of it.
 type job struct {
 	ID         string            `json:"job_id"`
-	Status     string            `json:"status"`
-	Reason     string            `json:"reason"`
-	Message    string            `json:"message"`
-	Processor  string            `json:"processor"`
-	Parameters map[string]string `json:"parameters"`
+	Status     string            `json:"status,omitempty"`
+	Reason     string            `json:"reason,omitempty"`
+	Message    string            `json:"message,omitempty"`
+	Processor  string            `json:"processor,omitempty"`
+	Parameters map[string]string `json:"parameters,omitempty"`
 	Priority   int32             `json:"priority"`
 	Attempts   int32             `json:"attempts"`
-	CreatedAt  time.Time         `json:"created_at"`
-	StartedAt  *time.Time        `json:"started_at"`
-	FinishedAt *time.Time        `json:"finished_at"`
+	CreatedAt  time.Time         `json:"created_at,omitzero"`
+	StartedAt  *time.Time        `json:"started_at,omitempty"`
+	FinishedAt *time.Time        `json:"finished_at,omitempty"`
 	Queue      *struct {
 		Message         string   `json:"message"`
 		Position        *int     `json:"position"`
 		EstimateSeconds *float64 `json:"estimate_seconds"`
-	} `json:"queue"`
-	Input  *file  `json:"input"`
-	Output []file `json:"output"`
+	} `json:"queue,omitempty"`
+	Input  *file  `json:"input,omitempty"`
+	Output []file `json:"output,omitempty"`
 
 	raw  json.RawMessage
 	etag string
@@ -64,8 +64,8 @@ func (j *job) why() string {
 type file struct {
 	Name     string `json:"name"`
 	Size     int64  `json:"size"` // bytes
-	SHA256   string `json:"sha256"`
-	Download string `json:"download"`
+	SHA256   string `json:"sha256,omitempty"`
+	Download string `json:"download,omitempty"`
 }
 
 // problem is an answer of the gateway that is an error (RFC 9457).

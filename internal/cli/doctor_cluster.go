@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
@@ -89,7 +90,11 @@ func (a *app) checkRights(ctx context.Context, kube kubernetes.Interface) []find
 		{"get", "", "services", "", gateway, "reach the gateway"},
 		{"list", "", "pods", "", gateway, "reach the gateway"},
 		{"create", "", "pods", "portforward", gateway, "reach the gateway"},
+		{"get", "apps", "deployments", "", gateway, "doctor"},
+		{"get", "coordination.k8s.io", "leases", "", gateway, "doctor"},
 		{"list", group, "processingjobs", "", jobs, "list"},
+		{"list", "", "pods", "", jobs, "logs"},
+		{"get", "", "pods", "", jobs, "logs"},
 		{"get", "", "pods", "log", jobs, "logs"},
 	}
 	for _, r := range rights {
@@ -111,10 +116,10 @@ func (a *app) checkRights(ctx context.Context, kube kubernetes.Interface) []find
 		}
 	}
 	if len(missing) > 0 {
-		return []finding{bad("your rights", "have a role with these rights bound to you; the chart has bricklayers-user and -viewer",
-			"you may not %s", strings.Join(missing, ", "))}
+		fix := fmt.Sprintf("have the role edit bound to you in %s, and view in %s (the chart adds its kinds to both)", gateway, jobs)
+		return []finding{bad("your rights", fix, "you may not %s", strings.Join(missing, ", "))}
 	}
-	return []finding{good("your rights", "enough for every command")}
+	return []finding{good("your rights", "enough to reach the gateway, and for list, logs and doctor")}
 }
 
 func (a *app) checkDeployments(ctx context.Context, kube kubernetes.Interface) []finding {
@@ -125,7 +130,7 @@ func (a *app) checkDeployments(ctx context.Context, kube kubernetes.Interface) [
 	release := strings.TrimSuffix(service, "-gateway")
 	return []finding{
 		checkDeployment(ctx, kube, namespace, release+"-manager"),
-		checkLeader(ctx, kube, namespace, release+"-manager"),
+		checkLeader(ctx, kube, namespace),
 		checkDeployment(ctx, kube, namespace, service),
 	}
 }
@@ -156,24 +161,25 @@ func whyUnavailable(d *appsv1.Deployment) string {
 }
 
 // checkLeader looks whether a manager acts.
-func checkLeader(ctx context.Context, kube kubernetes.Interface, namespace, name string) finding {
-	const what = "leader of the managers"
-	leases, err := kube.CoordinationV1().Leases(namespace).List(ctx, metav1.ListOptions{})
+func checkLeader(ctx context.Context, kube kubernetes.Interface, namespace string) finding {
+	const (
+		what  = "leader of the managers"
+		lease = "manager.bricklayers.dev" // as cmd/manager calls it
+		log   = "look at the log of the managers, and whether they reach the API server"
+	)
+	found, err := kube.CoordinationV1().Leases(namespace).Get(ctx, lease, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return bad(what, log, "no manager has ever led: lease %s is not in %s", lease, namespace)
+	}
 	if err != nil {
-		return bad(what, "ask for the right to list leases in "+namespace, "%v", err)
+		return bad(what, "ask for the right to get leases in "+namespace, "%v", err)
 	}
-	for _, lease := range leases.Items {
-		spec := lease.Spec
-		if spec.HolderIdentity == nil || spec.RenewTime == nil || !strings.HasPrefix(*spec.HolderIdentity, name+"-") {
-			continue
-		}
-		late := time.Since(spec.RenewTime.Time) - time.Minute
-		if late > 0 {
-			return bad(what, "look at the log of the managers, and whether they reach the API server",
-				"%s has not renewed lease %s for %s", *spec.HolderIdentity, lease.Name, (late + time.Minute).Round(time.Second))
-		}
-		return good(what, "%s", *spec.HolderIdentity)
+	holder := ptr.Deref(found.Spec.HolderIdentity, "")
+	if holder == "" || found.Spec.RenewTime == nil {
+		return bad(what, log, "nobody holds lease %s", lease)
 	}
-	return bad(what, "look at the log of the managers; with one replica and leader election off there is none, which is fine",
-		"no lease in %s is held by one", namespace)
+	if age := time.Since(found.Spec.RenewTime.Time); age > time.Minute {
+		return bad(what, log, "%s has not renewed lease %s for %s", holder, lease, age.Round(time.Second))
+	}
+	return good(what, "%s", holder)
 }

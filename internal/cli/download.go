@@ -30,11 +30,11 @@ standard output. What was received is held against its SHA-256.`,
 				if err != nil {
 					return err
 				}
-				if a.output == "-" {
-					return c.copyResult(ctx, j, name, a.Out)
-				}
 				if len(j.Output) == 0 {
 					return a.noResult(ctx, c, j)
+				}
+				if a.output == "-" {
+					return c.copyResult(ctx, j, name, a.Out)
 				}
 				out := a.output
 				if out == "" {
@@ -73,7 +73,7 @@ func (c *client) fetch(ctx context.Context, j *job, out, only string) (paths []s
 		return nil, err
 	}
 	info, err := os.Stat(out)
-	isFolder := err == nil && info.IsDir() || strings.HasSuffix(out, string(filepath.Separator))
+	isFolder := err == nil && info.IsDir() || out != "" && os.IsPathSeparator(out[len(out)-1])
 	if len(wanted) > 1 && !isFolder {
 		return nil, withCode(exitUsage, fmt.Errorf("the result has %d files; -o must be a folder", len(wanted)))
 	}
@@ -188,7 +188,7 @@ type readErrors struct{ io.Reader }
 
 func (r *readErrors) Read(p []byte) (int, error) {
 	n, err := r.Reader.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = withCode(exitUnreachable, fmt.Errorf("read the result: %w", err))
 	}
 	return n, err

@@ -57,8 +57,8 @@ func exitCode(err error) int {
 	}
 }
 
-// worst is the code of several errors: of an interruption, else of the first.
-func worst(errs []error) error {
+// firstOf is the one of several errors that the program ends with: an interruption, else the first.
+func firstOf(errs []error) error {
 	for _, err := range errs {
 		if errors.Is(err, context.Canceled) {
 			return err

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -85,8 +87,8 @@ func describe(w io.Writer, j *job) error {
 		row("Queue", "%s", j.Queue.Message)
 	}
 	row("Processor", "%s", j.Processor)
-	for name, value := range j.Parameters {
-		row("  "+name, "%s", value)
+	for _, name := range slices.Sorted(maps.Keys(j.Parameters)) {
+		row("  "+name, "%s", j.Parameters[name])
 	}
 	if j.Priority != 0 {
 		row("Priority", "%d", j.Priority)
@@ -107,15 +109,15 @@ func describe(w io.Writer, j *job) error {
 
 func age(t time.Time) string { return duration.HumanDuration(time.Since(t)) }
 
-// printJobs writes jobs as GET /api/v1/jobs does.
+// printJobs writes jobs as GET /api/v1/jobs does; of one that the gateway has said nothing of, what is known.
 func printJobs(w io.Writer, jobs []*job) error {
-	all := make([]json.RawMessage, len(jobs))
+	all := make([]any, len(jobs))
 	for i, j := range jobs {
-		all[i] = j.raw
+		if all[i] = j; j.raw != nil {
+			all[i] = j.raw
+		}
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(map[string]any{"jobs": all})
+	return printJSON(w, map[string]any{"jobs": all})
 }
 
 func (a *app) cancel() *cobra.Command {
@@ -135,7 +137,7 @@ func (a *app) cancel() *cobra.Command {
 					}
 					errs[i] = err
 				}
-				return worst(errs)
+				return firstOf(errs)
 			})
 		},
 	}
@@ -242,5 +244,6 @@ func timeOf(t *metav1.Time) *time.Time {
 	if t == nil {
 		return nil
 	}
-	return &t.Time
+	utc := t.UTC()
+	return &utc
 }

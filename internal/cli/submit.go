@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -25,7 +26,8 @@ type submission struct {
 	parallel  int
 
 	parameters map[string]string
-	out        string // where results go; empty: nowhere
+	out        string   // where results go; empty: nowhere
+	claimed    sync.Map // names of results, and the ids of their jobs
 	show       progress
 }
 
@@ -95,17 +97,23 @@ func (s *submission) prepare(files []string) error {
 	if s.parallel < 1 {
 		return withCode(exitUsage, errors.New("--parallel must be 1 or more"))
 	}
+	if !s.asJSON() {
+		s.out = s.output
+	}
+	s.wait = s.wait || s.out != ""
+	names := map[string]string{}
 	for _, name := range files {
 		if info, err := os.Stat(name); err != nil {
 			return withCode(exitUsage, err)
 		} else if !info.Mode().IsRegular() {
 			return withCode(exitUsage, fmt.Errorf("%s is no file", name))
 		}
+		if other, taken := names[filepath.Base(name)]; taken && s.out != "" {
+			return withCode(exitUsage, fmt.Errorf("the results of %s and %s would have the same name in %s; send them one after the other",
+				other, name, s.out))
+		}
+		names[filepath.Base(name)] = name
 	}
-	if !s.asJSON() {
-		s.out = s.output
-	}
-	s.wait = s.wait || s.out != ""
 	if len(files) > 1 && s.out != "" {
 		if err := os.MkdirAll(s.out, 0o777); err != nil {
 			return withCode(exitUsage, fmt.Errorf("the results of %d files need a folder: %w", len(files), err))
@@ -131,14 +139,29 @@ func (s *submission) one(ctx context.Context, name string) (*job, error) {
 		j, err = s.await(ctx, j, shown)
 	}
 	switch {
-	case errors.Is(err, context.Canceled):
-		shown.end("interrupted; the same command goes on with it")
 	case err != nil:
-		shown.end("failed")
+		shown.end(unfinished(j, err))
 	case !s.wait:
 		shown.end("sent, job " + j.ID)
 	}
 	return j, err
+}
+
+// unfinished says how it goes on from an error. An upload that has become a job is not one any more.
+func unfinished(j *job, err error) string {
+	what := "failed"
+	if errors.Is(err, context.Canceled) {
+		what = "interrupted"
+	}
+	switch {
+	case j != nil && !j.finished():
+		return what + "; job " + j.ID + " goes on: bricklayers status --wait " + j.ID
+	case j != nil && j.Status == "Completed":
+		return what + "; job " + j.ID + " is done: bricklayers download " + j.ID
+	case j == nil && errors.Is(err, context.Canceled):
+		return what + "; the same command goes on with it"
+	}
+	return what
 }
 
 func (s *submission) send(ctx context.Context, name string, file *os.File, info os.FileInfo, shown fileProgress) (*job, error) {
@@ -166,20 +189,28 @@ func (s *submission) send(ctx context.Context, name string, file *os.File, info 
 	}
 	u := &upload{client: s.client, file: file, size: info.Size(), metadata: metadata, kept: kept, progress: shown.sent}
 	id, err := u.run(ctx)
-	if err != nil {
+	if id == "" {
 		return nil, err
 	}
-	return s.client.status(ctx, id, "", 0)
+	if err == nil {
+		var j *job
+		if j, err = s.client.status(ctx, id, "", 0); err == nil {
+			return j, nil
+		}
+	}
+	return &job{ID: id}, err // there is a job, whatever else went wrong: its id must not be lost
 }
 
+// await returns the job as it was seen last, whatever goes wrong.
 func (s *submission) await(ctx context.Context, j *job, shown fileProgress) (*job, error) {
-	j, err := s.client.follow(ctx, j.ID, func(j *job) {
+	_, err := s.client.follow(ctx, j.ID, func(now *job) {
+		j = now
 		if !j.finished() {
 			shown.state(standing(j))
 		}
 	})
 	if err != nil {
-		return nil, err
+		return j, err
 	}
 	if err := j.err(); err != nil {
 		return j, err
@@ -188,11 +219,25 @@ func (s *submission) await(ctx context.Context, j *job, shown fileProgress) (*jo
 		shown.end("done, job " + j.ID)
 		return j, nil
 	}
+	if err := s.claim(j); err != nil {
+		return j, err
+	}
 	paths, err := s.client.fetch(ctx, j, s.out, "")
 	if err == nil {
 		shown.end("done, " + strings.Join(paths, ", "))
 	}
 	return j, err
+}
+
+// claim refuses a result that would take the place of another file's: a processor may name them as it likes.
+func (s *submission) claim(j *job) error {
+	for _, f := range j.Output {
+		if other, taken := s.claimed.LoadOrStore(filepath.Base(f.Name), j.ID); taken {
+			return fmt.Errorf("job %s has a result %s as job %v has; bring it elsewhere: bricklayers download %s -o FOLDER",
+				j.ID, f.Name, other, j.ID)
+		}
+	}
+	return nil
 }
 
 // standing is how a job stands, in a few words.
@@ -236,7 +281,7 @@ func (s *submission) sum(files []string, errs []error) error {
 			fmt.Fprintf(s.Err, "%s: %v\n", files[i], err)
 		}
 	}
-	err := worst(errs)
+	err := firstOf(errs)
 	if err != nil && len(files) > 1 && !errors.Is(err, context.Canceled) {
 		return withCode(exitCode(err), fmt.Errorf("%d of %d files failed", failed, len(files)))
 	}

@@ -84,7 +84,11 @@ func (s *shell) run(args ...string) (stdout, stderr string, code int) {
 // file writes a print of so many layers.
 func (s *shell) file(name string, layers int) {
 	s.t.Helper()
-	f, err := os.Create(filepath.Join(s.dir, name))
+	path := filepath.Join(s.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		s.t.Fatal(err)
+	}
+	f, err := os.Create(path)
 	if err == nil {
 		err = prints.Write(f, prints.Options{Dialect: "prusa", Scene: "bushing", Layers: layers}, nil)
 	}
@@ -108,6 +112,7 @@ func TestInAScript(t *testing.T) {
 	s := newShell(t, product.URL)
 	s.file("a.gcode", 20)
 	s.file("b.gcode", 30)
+	s.file("other/a.gcode", 20)
 	s.write("poem.gcode", "; no print\nG21\nG0 X0\nG1 X5\nM30\n")
 
 	out, errs, code := s.run("submit", "a.gcode", "b.gcode", "--set", "multiplier=1.08", "-o", "results")
@@ -141,6 +146,7 @@ func TestInAScript(t *testing.T) {
 		{2, "must be NAME=VALUE", []string{"submit", "a.gcode", "--set", "multiplier"}},
 		{2, "unknown flag", []string{"status", "--never"}},
 		{2, "unknown command", []string{"bake"}},
+		{2, "same name in results", []string{"submit", "a.gcode", "other/a.gcode", "-o", "results"}},
 		{3, "from 1 to 1.5", []string{"submit", "a.gcode", "--set", "multiplier=9"}},
 		{3, "too few for a print", []string{"submit", "poem.gcode"}},
 		{3, "1 of 2 files failed", []string{"submit", "a.gcode", "poem.gcode"}},
@@ -174,6 +180,9 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("submit: %s", errs)
 	}
 	id := strings.TrimSpace(out)
+	if out, errs, code := s.run("download", id, "-o", "-"); code != 3 || out != "" || strings.Contains(errs, "0 files") {
+		t.Errorf("downloading an unfinished job ended with %d: %s%s", code, out, errs)
+	}
 	if out, errs, code := s.run("cancel", id); code != 0 || !strings.Contains(out, "cancelled") {
 		t.Errorf("cancel ended with %d: %s%s", code, out, errs)
 	}
@@ -309,6 +318,35 @@ func TestInterruptedAndResumed(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.cache, "bricklayers", "uploads", "*")); len(left) > 0 {
 		t.Errorf("job %s is made, but %v is kept of its upload", strings.TrimSpace(out), left)
+	}
+}
+
+// TestInterruptedWhileItWaits: the job goes on, so its id must not be lost.
+func TestInterruptedWhileItWaits(t *testing.T) {
+	product := stack.Start(t, running)
+	s := newShell(t, product.URL)
+	s.file("a.gcode", 20)
+	c := s.command("submit", "a.gcode", "-p", "slow", "--wait")
+	var out, errs bytes.Buffer
+	c.Stdout, c.Stderr = &out, &errs
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id := ""
+	controlplane.Eventually(t, "the job to run", func(context.Context) (bool, error) {
+		list, _, _ := s.run("list", "--gateway=", "--kubeconfig="+product.Kubeconfig, "-n", product.Namespace, "--status=Running")
+		if _, row, ok := strings.Cut(list, "\n"); ok && row != "" {
+			id = strings.Fields(row)[0]
+		}
+		return id != "", nil
+	})
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 130 || out.String() != id+"\n" ||
+		!strings.Contains(errs.String(), "goes on: bricklayers status --wait "+id) {
+		t.Errorf("interrupted, it ended with %d and says %q, %q; the job is %s", code, out.String(), errs.String(), id)
 	}
 }
 
