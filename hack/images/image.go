@@ -24,9 +24,13 @@ const caPath = "etc/ssl/certs/ca-certificates.crt"
 
 type imageSpec struct {
 	binary string
+	folder string // of the image, that the program is put into; "" is the root
 	user   string
 	trust  bool // put in the certificate authorities of the web
 }
+
+// program is where the image has its program, relative to the root.
+func (s imageSpec) program() string { return path.Join("/", s.folder, filepath.Base(s.binary))[1:] }
 
 // machines are the architectures that a program may be for, by what its ELF header says.
 var machines = map[elf.Machine]string{elf.EM_X86_64: "amd64", elf.EM_AARCH64: "arm64"}
@@ -61,7 +65,7 @@ func build(spec imageSpec) (v1.Image, *v1.Platform, error) {
 	config.Config = v1.Config{
 		User:       spec.user,
 		WorkingDir: "/",
-		Entrypoint: []string{"/" + filepath.Base(spec.binary)},
+		Entrypoint: []string{"/" + spec.program()},
 		Env:        []string{"PATH=/"},
 	}
 	image, err = mutate.ConfigFile(image, config)
@@ -88,15 +92,15 @@ func buildIndex(images []v1.Image, platforms []*v1.Platform) (v1.ImageIndex, err
 func layerTar(spec imageSpec) ([]byte, error) {
 	var buffer bytes.Buffer
 	writer := tar.NewWriter(&buffer)
-	if err := addFile(writer, spec.binary, filepath.Base(spec.binary), 0o555); err != nil {
+	if err := addParents(writer, spec.program()); err != nil {
+		return nil, err
+	}
+	if err := addFile(writer, spec.binary, spec.program(), 0o555); err != nil {
 		return nil, err
 	}
 	if spec.trust {
-		for _, dir := range parents(caPath) {
-			header := tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}
-			if err := writer.WriteHeader(&header); err != nil {
-				return nil, err
-			}
+		if err := addParents(writer, caPath); err != nil {
+			return nil, err
 		}
 		if err := addContent(writer, authorities(), caPath, 0o444); err != nil {
 			return nil, err
@@ -106,6 +110,17 @@ func layerTar(spec imageSpec) ([]byte, error) {
 		return nil, err
 	}
 	return buffer.Bytes(), nil
+}
+
+// addParents adds the folders above a file.
+func addParents(writer *tar.Writer, file string) error {
+	for _, dir := range parents(file) {
+		header := tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755}
+		if err := writer.WriteHeader(&header); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func addFile(writer *tar.Writer, from, to string, mode int64) error {

@@ -154,6 +154,26 @@ func TestPush(t *testing.T) {
 	}
 }
 
+// TestFolder: manifests of others may say where their image has its program.
+func TestFolder(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "hello.tar")
+	args := []string{"--binary", program(t), "--name", "example.com/hello:v1", "--folder", "/bin/", "-o", output}
+	if err := run(t.Context(), args); err != nil {
+		t.Fatal(err)
+	}
+	image, err := tarball.ImageFromPath(output, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, image); len(got) != 2 || got["bin/"] != 0o755 || got["bin/hello"] != 0o555 {
+		t.Errorf("the image holds %v", got)
+	}
+	config, err := image.ConfigFile()
+	if err != nil || strings.Join(config.Config.Entrypoint, " ") != "/bin/hello" {
+		t.Errorf("%v, %v", config, err)
+	}
+}
+
 // TestLayout: an image for two architectures, which a client chooses from.
 func TestLayout(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "hello")

@@ -80,6 +80,7 @@ func parse(args []string) ([]imageSpec, target, error) {
 			binaries = append(binaries, path)
 			return nil
 		})
+	folder := flags.String("folder", "", "put the program into this `folder` of the image, such as bin, instead of its root")
 	reference := flags.String("name", "", "image `reference`, such as registry.example.com/manager:v1")
 	user := flags.String("user", "65532:65532", "numeric `uid:gid` the container runs as")
 	trust := flags.Bool("ca-certificates", false, "put in the certificate authorities of the web")
@@ -107,7 +108,7 @@ func parse(args []string) ([]imageSpec, target, error) {
 	}
 	var specs []imageSpec
 	for _, binary := range binaries {
-		specs = append(specs, imageSpec{binary: binary, user: *user, trust: *trust})
+		specs = append(specs, imageSpec{binary: binary, folder: *folder, user: *user, trust: *trust})
 	}
 	return specs, target{reference: ref, tarball: *output, layout: *layout, push: *push}, nil
 }
