@@ -2,24 +2,29 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 
-// The licences of what is bundled ask for their text to go along.
-function licences(): Plugin {
-  return {
-    name: "licences",
-    generateBundle(_, bundle) {
-      const names = new Set<string>();
-      for (const chunk of Object.values(bundle)) {
-        if (chunk.type !== "chunk") continue;
-        for (const id of Object.keys(chunk.modules)) {
-          const found = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id);
-          if (found?.[1]) names.add(found[1]);
-        }
+// The licences of what is bundled ask for their text to go along. Workers are bundled by themselves, before the page is.
+const bundled = new Set<string>();
+
+const collect: Plugin = {
+  name: "collect-bundled",
+  generateBundle(_, bundle) {
+    for (const chunk of Object.values(bundle)) {
+      if (chunk.type !== "chunk") continue;
+      for (const id of Object.keys(chunk.modules)) {
+        const found = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id);
+        if (found?.[1]) bundled.add(found[1]);
       }
-      const source = [...names].sort().map(licenceOf).join("\n\n");
-      this.emitFile({ type: "asset", fileName: "licenses.txt", source });
-    },
-  };
-}
+    }
+  },
+};
+
+const licences: Plugin = {
+  name: "licences",
+  generateBundle() {
+    const source = [...bundled].sort().map(licenceOf).join("\n\n");
+    this.emitFile({ type: "asset", fileName: "licenses.txt", source });
+  },
+};
 
 function licenceOf(name: string): string {
   const folder = join(import.meta.dirname ?? ".", "node_modules", name);
@@ -30,9 +35,9 @@ function licenceOf(name: string): string {
 }
 
 export default defineConfig({
-  plugins: [licences()],
+  plugins: [collect, licences],
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [collect] },
   build: {
     outDir: "../internal/web/dist",
     emptyOutDir: true,

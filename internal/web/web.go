@@ -10,7 +10,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
@@ -87,8 +86,11 @@ func newAsset(name string, content []byte) (*asset, error) {
 	}
 	sum := sha256.Sum256(content)
 	a := &asset{
-		plain: content, contentType: contentType(name),
+		plain: content, contentType: contentTypes[path.Ext(name)],
 		etag: `"` + hex.EncodeToString(sum[:16]) + `"`, immutable: strings.HasPrefix(name, "assets/"),
+	}
+	if a.contentType == "" {
+		return nil, fmt.Errorf("%s: no content type is known for %q", name, path.Ext(name))
 	}
 	if zipped.Len() < len(content) {
 		a.zipped = zipped.Bytes()
@@ -96,21 +98,13 @@ func newAsset(name string, content []byte) (*asset, error) {
 	return a, nil
 }
 
-// contentType does not depend on what the machine knows of types.
-func contentType(name string) string {
-	switch ext := path.Ext(name); ext {
-	case ".js":
-		return "text/javascript; charset=utf-8"
-	case ".svg":
-		return "image/svg+xml"
-	case ".txt":
-		return "text/plain; charset=utf-8"
-	default:
-		if known := mime.TypeByExtension(ext); known != "" {
-			return known
-		}
-		return "application/octet-stream"
-	}
+// contentTypes by extension; they do not depend on what the machine knows of types.
+var contentTypes = map[string]string{
+	".css":  "text/css; charset=utf-8",
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".txt":  "text/plain; charset=utf-8",
 }
 
 // Paths are the page's, "/" among them.

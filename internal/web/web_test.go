@@ -3,9 +3,12 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -73,6 +76,24 @@ func TestThePageIsWhole(t *testing.T) {
 	}
 	if found := regexp.MustCompile(`(?i)<script(?: [^>]*)?>[^<]|<style|\son\w+=|\sstyle=`).FindString(index); found != "" {
 		t.Errorf("the page's policy would keep %q from working", found)
+	}
+}
+
+// TestLicencesGoAlong: all that the page depends on is bundled, in its worker if not in itself.
+func TestLicencesGoAlong(t *testing.T) {
+	content, err := os.ReadFile("../../web/package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source struct{ Dependencies map[string]string }
+	if err := json.Unmarshal(content, &source); err != nil || len(source.Dependencies) == 0 {
+		t.Fatalf("%d dependencies: %v", len(source.Dependencies), err)
+	}
+	licences := body(t, get(t, page(t), "GET", "/licenses.txt"))
+	for name, version := range source.Dependencies {
+		if !strings.Contains("\n"+licences, "\n"+name+" "+version+" (") {
+			t.Errorf("the licence of %s %s is not among those that go along", name, version)
+		}
 	}
 }
 
@@ -181,5 +202,10 @@ func TestHeadAndOthers(t *testing.T) {
 	}
 	if _, err := newHandler(fstest.MapFS{}); err == nil {
 		t.Error("a page without index.html")
+	}
+	unknown := maps.Clone(small)
+	unknown["a.exotic"] = &fstest.MapFile{Data: []byte("?")}
+	if _, err := newHandler(unknown); err == nil || !strings.Contains(err.Error(), "a.exotic") {
+		t.Errorf("a file of an unknown type: %v", err)
 	}
 }

@@ -46,6 +46,11 @@ export async function call(address: string, init: RequestInit = {}): Promise<Res
   return response;
 }
 
+/** The address at which the gateway sends a file itself: the page's policy does not let it follow to a bucket. */
+export function through(address: string): string {
+  return address + (address.includes("?") ? "&" : "?") + "redirect=false";
+}
+
 export async function processors(): Promise<Processor[]> {
   const answer = (await (await call("/api/v1/processors")).json()) as { processors: Processor[] };
   return answer.processors;

@@ -28,7 +28,3 @@ export function count(n: number): string {
 export function time(iso: string): string {
   return new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
 }
-
-export function plural(n: number, one: string, many = one + "s"): string {
-  return `${count(n)} ${n === 1 ? one : many}`;
-}

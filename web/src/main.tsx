@@ -18,7 +18,7 @@ const route = signal(location.hash);
 addEventListener("hashchange", () => (route.value = location.hash));
 
 function App() {
-  const job = /^#\/job\/([^/?]+)/.exec(route.value)?.[1];
+  const job = jobIn(route.value);
   useEffect(() => {
     scrollTo(0, 0);
     if (job) document.getElementById("job-title")?.focus({ preventScroll: true });
@@ -34,7 +34,7 @@ function App() {
         {job ? (
           <>
             <Uploads />
-            <JobPage id={decodeURIComponent(job)} />
+            <JobPage id={job} />
           </>
         ) : (
           <div class="home">
@@ -51,6 +51,16 @@ function App() {
       </footer>
     </>
   );
+}
+
+/** The id of the job that an address is of; anything that nobody could have made is an id of no job. */
+function jobIn(address: string): string | undefined {
+  const id = /^#\/job\/([^/?]+)/.exec(address)?.[1];
+  try {
+    return id && decodeURIComponent(id);
+  } catch {
+    return id;
+  }
 }
 
 /** The address stands for what is shown, so the link must not change it. */

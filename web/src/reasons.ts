@@ -96,17 +96,8 @@ export function summaryOf(job: Job): Summary | null {
   }
 }
 
-const unchanged: Record<string, string> = {
-  unknown_dialect: "No comments tell its walls. Use PrusaSlicer, OrcaSlicer, SuperSlicer, Bambu Studio or Cura, with labels on.",
-  no_layers: "No comments tell its layers. Slice it with verbose labels on.",
-  no_inner_walls: "It has no inner walls to raise. Use three perimeters or more.",
-  single_wall: "Its walls have one loop only. Use three perimeters or more.",
-  spiral_vase: "It is printed as a spiral vase, which has no layers to interlock.",
-  nothing_to_raise: "Nothing in it could be raised.",
-};
-
 /** Why a print came back as it was, or "". */
 export function whyUnchanged(s: Summary): string {
   if (s.outcome !== "noop") return "";
-  return unchanged[s.reason ?? ""] ?? s.detail ?? "Nothing could be done with it.";
+  return s.detail ?? "Nothing could be done with it.";
 }

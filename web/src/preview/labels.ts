@@ -17,12 +17,12 @@ export function kindOf(label: string): number {
 }
 
 export interface Label {
-  what: "layer" | "type" | "width" | "height" | "z";
+  what: "layer" | "type" | "width" | "height";
   text: string;
 }
 
 const layer = /^(?:LAYER_CHANGE|CHANGE_LAYER|LAYER:-?\d+|BEGIN_LAYER_OBJECT)/;
-const value = /^(TYPE|FEATURE|WIDTH|LINE_WIDTH|HEIGHT|LAYER_HEIGHT|Z|Z_HEIGHT):\s*(.*)$/;
+const value = /^(TYPE|FEATURE|WIDTH|LINE_WIDTH|HEIGHT|LAYER_HEIGHT):\s*(.*)$/;
 const meanings: Record<string, Label["what"]> = {
   TYPE: "type",
   FEATURE: "type",
@@ -30,8 +30,6 @@ const meanings: Record<string, Label["what"]> = {
   LINE_WIDTH: "width",
   HEIGHT: "height",
   LAYER_HEIGHT: "height",
-  Z: "z",
-  Z_HEIGHT: "z",
 };
 
 /** What a comment says, without its semicolon; null if nothing that matters here. */

@@ -1,6 +1,6 @@
 // The preview and its controls.
 import { batch, effect, type Signal, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { bytes, count } from "../format";
 import { theme } from "../state/theme";
 import type { Source } from "../ui/preview";
@@ -176,8 +176,12 @@ function LayerSlider({ state, top, layers, z }: { state: State; top: number; lay
 }
 
 function Legend({ state, prints }: { state: State; prints: Shown[] }) {
-  const present = new Set<number>();
-  for (const { print } of prints) for (let i = 0; i < print.styles.length; i += 4) present.add(print.styles[i]!);
+  // All pieces are walked through, millions of them, so not at each step of the slider.
+  const present = useMemo(() => {
+    const found = new Set<number>();
+    for (const { print } of prints) for (let i = 0; i < print.styles.length; i += 4) found.add(print.styles[i]!);
+    return found;
+  }, [prints.length, prints[0], prints[1]]);
   return (
     <div class="legend" role="group" aria-label="What is drawn">
       {kinds.map((name, kind) =>

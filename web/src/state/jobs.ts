@@ -1,4 +1,5 @@
-// The jobs of this browser. A job's id is all that is needed to read it, so the ids are kept and nothing else.
+// The jobs of this browser. A job's id is all that is needed to read it, so the ids are kept, and the files' names to
+// show until the gateway answers.
 import { computed, type Signal, signal } from "@preact/signals";
 import { finished, type Job } from "../types";
 

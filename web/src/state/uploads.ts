@@ -2,7 +2,7 @@
 // the browser's database until it has arrived, so that a reload does not lose it.
 import { type Signal, signal } from "@preact/signals";
 import { createStore, del, entries as stored, set } from "idb-keyval";
-import { DetailedError, Upload as Tus } from "tus-js-client";
+import { DetailedError, type HttpRequest, Upload as Tus } from "tus-js-client";
 import { ApiError, authorization, problemOf } from "../api";
 import type { Values } from "../parameters";
 import type { ParameterProblem } from "../types";
@@ -126,9 +126,7 @@ function build(u: Upload): Tus {
     retryDelays: [0, 500, 1000, 2000, 4000, 8000, 8000, 8000],
     headers: { "Idempotency-Key": kept.key },
     metadata: metadata(kept),
-    onBeforeRequest: (request) => {
-      for (const [name, value] of Object.entries(authorization())) request.setHeader(name, value);
-    },
+    onBeforeRequest: authorize,
     onAfterResponse: (_, response) => {
       jobId = response.getHeader("Upload-Job-Id") ?? jobId;
     },
@@ -144,6 +142,10 @@ function build(u: Upload): Tus {
     onError: (err) => failed(u, err),
     onSuccess: () => arrived(u, jobId),
   });
+}
+
+function authorize(request: HttpRequest) {
+  for (const [name, value] of Object.entries(authorization())) request.setHeader(name, value);
 }
 
 function metadata(kept: Kept): Record<string, string> {
@@ -197,13 +199,15 @@ export function pause(u: Upload) {
   void u.tus?.abort();
   u.state.value = "paused";
   u.speed.value = 0;
-  keep({ ...u.kept, paused: true });
+  u.kept.paused = true;
+  keep(u.kept);
   next();
 }
 
 export function resume(u: Upload) {
   u.state.value = "waiting";
-  keep({ ...u.kept, paused: false });
+  u.kept.paused = false;
+  keep(u.kept);
   next();
 }
 
@@ -212,6 +216,7 @@ export function discard(u: Upload) {
   forget(u);
   // The gateway drops what is left over by itself after a while, so nobody needs to hear of a failure here.
   if (u.tus) u.tus.abort(true).catch(() => undefined);
+  else if (u.kept.url) Tus.terminate(u.kept.url, { onBeforeRequest: authorize }).catch(() => undefined);
   next();
 }
 

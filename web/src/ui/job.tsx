@@ -105,7 +105,7 @@ function Numbers({ job }: { job: Job }) {
   const rows: [string, string][] = [
     ["layers", count(s.layers)],
     ["inner loops", count(s.loops)],
-    ["raised by half a layer", count(s.raised)],
+    ["raised", count(s.raised)],
     ["capped flat below a surface", count(s.capped)],
   ];
   return (

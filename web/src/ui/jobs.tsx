@@ -1,6 +1,6 @@
 // The list of this browser's jobs.
 import { useComputed } from "@preact/signals";
-import { bytes, duration, time } from "../format";
+import { bytes, count, duration, time } from "../format";
 import { explain, summaryOf, whyUnchanged } from "../reasons";
 import { trouble } from "../state/follow";
 import { type Entry, entries, remove, removeGone } from "../state/jobs";
@@ -82,14 +82,14 @@ function State({ job }: { job: Job }) {
 function numbers(job: Job): string {
   const s = summaryOf(job)!;
   if (s.outcome === "noop") return `Left as it is: ${whyUnchanged(s)}`;
-  return `${s.raised.toLocaleString("en")} of ${s.loops.toLocaleString("en")} inner loops raised`;
+  return `${count(s.raised)} of ${count(s.loops)} inner loops raised`;
 }
 
 /** Where a job stands in the queue, as far as that is known. */
 export function queued(job: Job): string {
   const { position, estimate_seconds: estimate } = job.queue ?? {};
   if (job.status !== "Pending" || position === undefined) return "";
-  const ahead = position === 0 ? "next in line" : `${position.toLocaleString("en")} ahead`;
+  const ahead = position === 0 ? "next in line" : `${count(position)} ahead`;
   return `: ${ahead}${estimate !== undefined ? `, about ${duration(estimate)}` : ""}`;
 }
 

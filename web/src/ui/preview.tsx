@@ -1,6 +1,7 @@
 // The preview of a print: loaded when it is asked for.
 import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
+import { through } from "../api";
 import { bytes } from "../format";
 import type { FileInfo, Job } from "../types";
 import { Icon } from "./icons";
@@ -13,10 +14,6 @@ const shown = /\.(gcode|g|gco|bgcode|gcode\.3mf|3mf)$/i;
 export interface Source {
   which: "Output" | "Input";
   address: string;
-}
-
-function through(address: string): string {
-  return address + (address.includes("?") ? "&" : "?") + "redirect=false";
 }
 
 function sources(job: Job): { sources: Source[]; largest: FileInfo | undefined } {
