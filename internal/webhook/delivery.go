@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -29,8 +30,11 @@ import (
 const fieldOwner = client.FieldOwner("bricklayers-webhook")
 
 const (
-	// workers deliver at the same time: one slow receiver must not hold up the others.
-	workers = 16
+	// workers deliver at the same time, of those perHost to one host: a slow receiver must not hold up the others. What
+	// finds its host busy comes back after hostBusy, which is no try.
+	workers  = 16
+	perHost  = 4
+	hostBusy = time.Second
 
 	// Tries are apart by firstPause, then twice as long each time up to longestPause, give or take a fifth.
 	firstPause   = 5 * time.Second
@@ -42,16 +46,22 @@ const (
 type delivery struct {
 	*Notifier
 	client *http.Client
-	queue  workqueue.TypedDelayingInterface[types.NamespacedName]
-	pauses workqueue.TypedRateLimiter[types.NamespacedName]
+	queue  workqueue.TypedDelayingInterface[types.UID]
+	pauses workqueue.TypedRateLimiter[types.UID]
 
 	mu      sync.Mutex
-	pending map[types.NamespacedName]*verdict // nil until it is known
+	pending map[types.UID]*entry // by the job's UID: a name may be used again
+	busy    map[string]int       // tries under way, by host
+}
+
+// entry is a webhook that is still to be told.
+type entry struct {
+	job     *v1alpha1.ProcessingJob // as it was seen first: finished, which is all there is to tell once it is deleted
+	verdict *verdict                // what became of the webhook; nil until that is known
 }
 
 // verdict is what became of a webhook.
 type verdict struct {
-	job             types.UID
 	status          metav1.ConditionStatus
 	reason, message string
 }
@@ -60,9 +70,10 @@ func newDelivery(n *Notifier) *delivery {
 	return &delivery{
 		Notifier: n,
 		client:   n.Policy.newClient(),
-		queue:    workqueue.NewTypedDelayingQueue[types.NamespacedName](),
-		pauses:   workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](firstPause, longestPause),
-		pending:  map[types.NamespacedName]*verdict{},
+		queue:    workqueue.NewTypedDelayingQueue[types.UID](),
+		pauses:   workqueue.NewTypedItemExponentialFailureRateLimiter[types.UID](firstPause, longestPause),
+		pending:  map[types.UID]*entry{},
+		busy:     map[string]int{},
 	}
 }
 
@@ -90,24 +101,24 @@ func (d *delivery) addAll(ctx context.Context) error {
 	}
 	for i := range jobs.Items {
 		if jobs.Items[i].WebhookPending() {
-			d.add(jobName(&jobs.Items[i]))
+			d.add(&jobs.Items[i])
 		}
 	}
 	return nil
 }
 
-func (d *delivery) add(job types.NamespacedName) {
+func (d *delivery) add(job *v1alpha1.ProcessingJob) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.pending[job]; known {
+	if _, known := d.pending[job.UID]; known {
 		return // another version of the job is no reason for an earlier try
 	}
-	d.pending[job] = nil
+	d.pending[job.UID] = &entry{job: job}
 	d.Metrics.WebhooksPending.Set(float64(len(d.pending)))
-	d.queue.Add(job)
+	d.queue.Add(job.UID)
 }
 
-func (d *delivery) drop(job types.NamespacedName) {
+func (d *delivery) drop(job types.UID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.pending, job)
@@ -117,60 +128,77 @@ func (d *delivery) drop(job types.NamespacedName) {
 
 // next takes one job's turn, and tells whether there may be more.
 func (d *delivery) next(ctx context.Context) bool {
-	name, ending := d.queue.Get()
+	uid, ending := d.queue.Get()
 	if ending {
 		return false
 	}
-	defer d.queue.Done(name)
-	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithValues("job", name))
-	pause, err := d.turn(ctx, name)
+	defer d.queue.Done(uid)
+	e, leave := d.enter(uid)
+	if e == nil {
+		d.queue.AddAfter(uid, hostBusy)
+		return true
+	}
+	defer leave()
+	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithValues("job", jobName(e.job)))
+	pause, err := d.turn(ctx, e)
 	switch {
 	case err == nil:
-		d.drop(name)
+		d.drop(uid)
 	case ctx.Err() == nil:
 		log.FromContext(ctx).Info("a webhook is to be tried again", "in", pause.String(), "error", err.Error())
-		d.queue.AddAfter(name, pause)
+		d.queue.AddAfter(uid, pause)
 	}
 	return true
 }
 
-// turn delivers a job's webhook unless that is done, and writes down what became of it. With an error it returns when to
-// try again.
-func (d *delivery) turn(ctx context.Context, name types.NamespacedName) (time.Duration, error) {
-	job := &v1alpha1.ProcessingJob{}
-	// Past the cache, which may not know yet what this gateway, or the one before it, has written down.
-	err := d.Live.Get(ctx, name, job)
-	if apierrors.IsNotFound(err) || err == nil && !job.WebhookPending() {
-		return 0, nil
-	}
-	if err != nil {
-		return d.pauses.When(name), err
-	}
-	v := d.verdictOn(job)
-	if v == nil {
-		var pause time.Duration
-		if v, pause, err = d.try(ctx, job); err != nil {
-			return pause, err
-		}
-		d.mu.Lock()
-		d.pending[name] = v
-		d.mu.Unlock()
-		d.pauses.Forget(name)
-	}
-	if err := d.record(ctx, job, v); err != nil {
-		return d.pauses.When(name), err
-	}
-	return 0, nil
-}
-
-// verdictOn is what is known to have become of a job's webhook but could not be written down.
-func (d *delivery) verdictOn(job *v1alpha1.ProcessingJob) *verdict {
+// enter returns what is pending of a job unless too many tries of its host are under way, and what to call when its turn
+// is over.
+func (d *delivery) enter(uid types.UID) (e *entry, leave func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if v := d.pending[jobName(job)]; v != nil && v.job == job.UID {
-		return v
+	e = d.pending[uid]
+	host := ""
+	if u, err := url.Parse(e.job.Spec.Webhook.URL); err == nil { // else it is refused without being asked
+		host = strings.ToLower(u.Hostname())
 	}
-	return nil
+	if d.busy[host] == perHost {
+		return nil, nil
+	}
+	d.busy[host]++
+	return e, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.busy[host]--; d.busy[host] == 0 {
+			delete(d.busy, host)
+		}
+	}
+}
+
+// turn delivers a job's webhook unless that is done, and writes down what became of it. With an error it returns when to
+// try again.
+func (d *delivery) turn(ctx context.Context, e *entry) (time.Duration, error) {
+	job := &v1alpha1.ProcessingJob{}
+	// Past the cache, which may not know yet what this gateway, or the one before it, has written down.
+	err := d.Live.Get(ctx, jobName(e.job), job)
+	switch {
+	case apierrors.IsNotFound(err) || err == nil && job.UID != e.job.UID:
+		job = e.job // deleted, and maybe made again: it has ended all the same
+	case err != nil:
+		return d.pauses.When(e.job.UID), err
+	case !job.WebhookPending():
+		return 0, nil
+	}
+	if e.verdict == nil {
+		var pause time.Duration
+		if e.verdict, pause, err = d.try(ctx, job); err != nil {
+			return pause, err
+		}
+		d.pauses.Forget(job.UID)
+	}
+	if err := d.record(ctx, job, e.verdict); err != nil {
+		return d.pauses.When(job.UID), err
+	}
+	return 0, nil
 }
 
 // try sends once and judges. With an error it returns when to try again.
@@ -186,23 +214,23 @@ func (d *delivery) try(ctx context.Context, job *v1alpha1.ProcessingJob) (*verdi
 		return nil, 0, ctx.Err()
 	case err == nil:
 		d.Metrics.WebhookTries.WithLabelValues(metrics.WebhookDelivered).Inc()
-		return &verdict{job.UID, metav1.ConditionTrue, v1alpha1.ReasonDelivered, "the webhook was received"}, 0, nil
+		return &verdict{metav1.ConditionTrue, v1alpha1.ReasonDelivered, "the webhook was received"}, 0, nil
 	case errors.As(err, &final) && final.reason == v1alpha1.ReasonNotAllowed:
 		d.Metrics.WebhookTries.WithLabelValues(metrics.WebhookNotAllowed).Inc()
-		return &verdict{job.UID, metav1.ConditionFalse, final.reason, err.Error()}, 0, nil
+		return &verdict{metav1.ConditionFalse, final.reason, err.Error()}, 0, nil
 	}
-	pause := d.pause(jobName(job), err)
+	pause := d.pause(job.UID, err)
 	end := ptr.Deref(job.Status.CompletionTime, job.CreationTimestamp).Add(v1alpha1.WebhookPatience)
 	if final == nil && time.Now().Add(pause).Before(end) {
 		d.Metrics.WebhookTries.WithLabelValues(metrics.WebhookFailed).Inc()
 		return nil, pause, err
 	}
 	d.Metrics.WebhookTries.WithLabelValues(metrics.WebhookGivenUp).Inc()
-	return &verdict{job.UID, metav1.ConditionFalse, v1alpha1.ReasonGivenUp, "the last try: " + err.Error()}, 0, nil
+	return &verdict{metav1.ConditionFalse, v1alpha1.ReasonGivenUp, "the last try: " + err.Error()}, 0, nil
 }
 
 // pause is how long to wait after a failure: a receiver may ask for longer than is usual.
-func (d *delivery) pause(job types.NamespacedName, err error) time.Duration {
+func (d *delivery) pause(job types.UID, err error) time.Duration {
 	usual := time.Duration(float64(d.pauses.When(job)) * (1 + jitter*(2*rand.Float64()-1)))
 	var busy *busyError
 	if errors.As(err, &busy) {

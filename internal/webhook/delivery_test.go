@@ -3,9 +3,15 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
@@ -73,7 +80,7 @@ func TestTurn(t *testing.T) {
 			case -1:
 				d.Policy.SecretFile = "/nowhere"
 			}
-			pause, err := d.turn(t.Context(), jobName(job))
+			pause, err := d.turn(t.Context(), &entry{job: job})
 			if (err == nil) != (test.reason != "") {
 				t.Errorf("to be tried again: %v", err)
 			}
@@ -99,9 +106,9 @@ func TestTurn(t *testing.T) {
 
 func TestPausesGrow(t *testing.T) {
 	d, job := newTestDelivery(t, 500, 0)
-	name, total, tries := jobName(job), time.Duration(0), 0
+	uid, total, tries := job.UID, time.Duration(0), 0
 	for total < v1alpha1.WebhookPatience {
-		pause := d.pause(name, errors.New("500"))
+		pause := d.pause(uid, errors.New("500"))
 		usual := min(firstPause<<min(tries, 20), longestPause)
 		if pause < usual*8/10 || pause > usual*12/10 {
 			t.Errorf("pause %d is %s, want about %s", tries, pause, usual)
@@ -112,11 +119,11 @@ func TestPausesGrow(t *testing.T) {
 	if tries < 25 || tries > 45 {
 		t.Errorf("%d tries in a day", tries)
 	}
-	if pause := d.pause(name, &busyError{after: 48 * time.Hour}); pause != longestPause {
+	if pause := d.pause(uid, &busyError{after: 48 * time.Hour}); pause != longestPause {
 		t.Errorf("a receiver asked for %s", pause)
 	}
-	d.drop(name)
-	if pause := d.pause(name, &busyError{after: time.Minute}); pause != time.Minute {
+	d.drop(uid)
+	if pause := d.pause(uid, &busyError{after: time.Minute}); pause != time.Minute {
 		t.Errorf("a receiver asked for a minute and got %s", pause)
 	}
 }
@@ -126,12 +133,12 @@ func TestVerdictIsKept(t *testing.T) {
 	d, job := newTestDelivery(t, 200, 0)
 	working := d.Live
 	d.Live = failingStatus{working}
-	d.add(jobName(job))
-	if _, err := d.turn(t.Context(), jobName(job)); err == nil {
+	d.add(job)
+	if _, err := d.turn(t.Context(), d.pending[job.UID]); err == nil {
 		t.Fatal("the status was written")
 	}
 	d.Live = working
-	if _, err := d.turn(t.Context(), jobName(job)); err != nil {
+	if _, err := d.turn(t.Context(), d.pending[job.UID]); err != nil {
 		t.Fatal(err)
 	}
 	if sent := testutil.ToFloat64(d.Metrics.WebhookTries.WithLabelValues(metrics.WebhookDelivered)); sent != 1 {
@@ -140,7 +147,7 @@ func TestVerdictIsKept(t *testing.T) {
 	if got := testutil.ToFloat64(d.Metrics.WebhooksPending); got != 1 {
 		t.Errorf("%v pending", got)
 	}
-	d.drop(jobName(job))
+	d.drop(job.UID)
 	if got := testutil.ToFloat64(d.Metrics.WebhooksPending); got != 0 {
 		t.Errorf("%v pending in the end", got)
 	}
@@ -167,10 +174,117 @@ func TestTurnReadsPastTheCache(t *testing.T) {
 	if err := d.Live.Status().Update(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.turn(t.Context(), jobName(job)); err != nil {
+	if _, err := d.turn(t.Context(), &entry{job: job}); err != nil {
 		t.Fatal(err)
 	}
 	if sent := testutil.ToFloat64(d.Metrics.WebhookTries.WithLabelValues(metrics.WebhookDelivered)); sent != 0 {
 		t.Errorf("sent %v times", sent)
+	}
+}
+
+// A job that was deleted before its webhook was told has ended all the same, and one that was made again under its name
+// is another one.
+func TestDeletedJobIsTold(t *testing.T) {
+	d, job := newTestDelivery(t, 500, 0)
+	d.add(job)
+	if _, err := d.turn(t.Context(), d.pending[job.UID]); err == nil {
+		t.Fatal("the receiver refuses, and it was told")
+	}
+	if err := d.Live.Delete(t.Context(), job.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	again := job.DeepCopy()
+	again.UID, again.ResourceVersion = "another", ""
+	again.Status = v1alpha1.ProcessingJobStatus{}
+	d.Describe = func(job *v1alpha1.ProcessingJob) any { return job.UID }
+	var told string
+	receive(t, job, "127.0.0.1", func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		told = string(body)
+	})
+	for name, between := range map[string]func() error{
+		"deleted":    func() error { return nil },
+		"made again": func() error { return d.Live.Create(t.Context(), again) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			told = ""
+			if err := between(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.turn(t.Context(), &entry{job: job}); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(told, `"job.error"`) || !strings.Contains(told, `"uid"`) {
+				t.Errorf("told %q, want how the job that was deleted ended", told)
+			}
+		})
+	}
+	finished := again.DeepCopy()
+	finished.Status = job.Status
+	d.add(finished)
+	if len(d.pending) != 2 {
+		t.Errorf("%d pending, want both jobs of the name", len(d.pending))
+	}
+	if pause := d.pause(finished.UID, errors.New("500")); pause > 2*firstPause {
+		t.Errorf("the new job begins with a pause of %s, which is the old one's", pause)
+	}
+}
+
+// receive has a job's webhook go to a receiver at an address.
+func receive(t *testing.T, job *v1alpha1.ProcessingJob, address string, handler http.HandlerFunc) {
+	t.Helper()
+	listener, err := net.Listen("tcp", address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver := httptest.NewUnstartedServer(handler)
+	_ = receiver.Listener.Close()
+	receiver.Listener = listener
+	receiver.Start()
+	t.Cleanup(receiver.Close)
+	job.Spec.Webhook = &v1alpha1.Webhook{URL: receiver.URL}
+}
+
+// A receiver that hangs takes few of the workers.
+func TestSlowReceiverHoldsUpNobody(t *testing.T) {
+	d, job := newTestDelivery(t, 200, 0)
+	d.Policy.Hosts = append(d.Policy.Hosts, "127.0.0.2")
+	ctx, cancel := context.WithCancel(t.Context())
+	var underWay, most atomic.Int32
+	slow := job.DeepCopy()
+	receive(t, slow, "127.0.0.2", func(_ http.ResponseWriter, r *http.Request) {
+		now := underWay.Add(1)
+		defer underWay.Add(-1)
+		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+		}
+		select {
+		case <-ctx.Done():
+		case <-r.Context().Done():
+		}
+	})
+	told := make(chan struct{}, 1)
+	receive(t, job, "127.0.0.1", func(http.ResponseWriter, *http.Request) { told <- struct{}{} })
+	for i := range 20 { // none of them is in the cluster any more
+		other := slow.DeepCopy()
+		other.Name, other.UID = fmt.Sprint("slow-", i), types.UID(fmt.Sprint("uid-", i))
+		d.add(other)
+	}
+	gone := job.DeepCopy()
+	gone.Name, gone.UID = "gone", "uid-gone"
+	d.add(gone)
+	var running sync.WaitGroup
+	running.Go(func() { d.run(ctx) })
+	select {
+	case <-told:
+	case <-time.After(time.Minute):
+		t.Error("the other receiver was not told")
+	}
+	cancel()
+	running.Wait()
+	if got := most.Load(); got > perHost {
+		t.Errorf("%d tries of one host at once, want at most %d", got, perHost)
 	}
 }

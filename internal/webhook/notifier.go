@@ -14,7 +14,8 @@ import (
 
 // Notifier delivers the webhooks of finished jobs, in one of several gateways. What is still to be delivered is written
 // nowhere but in the jobs: one that has a webhook, is finished and has no condition Notified. So a message may come twice,
-// when a gateway ends between a delivery and writing that down, and never not at all while its job is there.
+// when a gateway ends between a delivery and writing that down. It does not come at all only when its job is deleted
+// before, and with it the last place where that is written, and the gateway that delivers ends then, too.
 type Notifier struct {
 	Policy   *Policy
 	Cached   client.Reader
@@ -34,7 +35,7 @@ func (n *Notifier) JobSeen(job *v1alpha1.ProcessingJob) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.current != nil {
-		n.current.add(jobName(job))
+		n.current.add(job)
 	}
 }
 
