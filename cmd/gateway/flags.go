@@ -22,6 +22,7 @@ type options struct {
 	bucket                              string
 	auth                                string
 	metricsAuth                         bool
+	webhooksEverywhere                  bool
 	uploadMemory                        int64
 	leaderElect                         bool
 	leaseNamespace                      string
@@ -116,6 +117,8 @@ func (o *options) bindWebhooks(flags *flag.FlagSet) {
 		"file with the secrets that webhooks are signed with, whsec_ and Base64, one on each line")
 	flags.Var((*prefixes)(&o.gateway.Webhooks.Guard.Allow), "webhook-allow-cidrs",
 		"ranges, such as 10.0.0.0/8, inside which a webhook's host may be although they are private")
+	flags.BoolVar(&o.webhooksEverywhere, "webhook-all-namespaces", false,
+		"tell the webhooks of the jobs of every namespace, not of those that it serves alone; it then watches them all")
 }
 
 func (o *options) bindCleanup(flags *flag.FlagSet) {

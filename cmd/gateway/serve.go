@@ -114,6 +114,10 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 	if o.gateway.AllNamespaces {
 		namespaces = nil
 	}
+	byObject := map[client.Object]cache.ByObject{}
+	if o.webhooksEverywhere {
+		byObject[&v1alpha1.ProcessingJob{}] = cache.ByObject{Namespaces: map[string]cache.Config{cache.AllNamespaces: {}}}
+	}
 	metricsAddress := o.metricsAddress
 	if metricsAddress == "" {
 		metricsAddress = "0" // they are served with the API
@@ -124,6 +128,7 @@ func newManager(o *options, config *rest.Config) (ctrl.Manager, client.Client, e
 		Scheme: scheme,
 		Cache: cache.Options{
 			DefaultNamespaces: namespaces,
+			ByObject:          byObject,
 			DefaultTransform:  cache.TransformStripManagedFields(),
 		},
 		Metrics:                metrics.ServerOptions(metricsAddress, o.metricsAuth),

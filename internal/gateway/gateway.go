@@ -118,9 +118,10 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 	return g
 }
 
-// JobSeen is called with every job that the cache has, and every version of it.
+// JobSeen is called with every job that the cache has, and every version of it: also with jobs that it has only for their
+// webhooks, of namespaces that are not served.
 func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) {
-	if g.index != nil {
+	if g.index != nil && g.serves(job.Namespace) == nil {
 		g.index.put(job)
 	}
 	g.webhooks.JobSeen(job)

@@ -85,6 +85,34 @@ func TestGatewayStrategy(t *testing.T) {
 	}
 }
 
+// TestWebhookRights: whose webhooks the gateway tells, it may watch, and nothing of other namespaces otherwise.
+func TestWebhookRights(t *testing.T) {
+	const hooks = "gateway.webhooks.hosts={example.com},gateway.webhooks.secretName=hooks"
+	for _, test := range []struct {
+		set               string
+		watch, everywhere bool
+	}{
+		{"gateway.replicas=1", false, false},
+		{hooks, true, true},
+		{hooks + ",watchNamespace=prints", true, false},
+	} {
+		objects := render(t, "--set", test.set)
+		var rules []rbacv1.PolicyRule
+		if strings.Contains(test.set, "watchNamespace") {
+			rules = find[rbacv1.Role](t, objects, "Role", "bricklayers-gateway").Rules
+		} else {
+			rules = find[rbacv1.ClusterRole](t, objects, "ClusterRole", "bricklayers-system:bricklayers-gateway").Rules
+		}
+		if got := slices.Contains(rules[0].Verbs, "watch"); rules[0].Resources[0] != "processingjobs" || got != test.watch {
+			t.Errorf("%s: the gateway may %v", test.set, rules[0])
+		}
+		args := find[appsv1.Deployment](t, objects, "Deployment", "bricklayers-gateway").Spec.Template.Spec.Containers[0].Args
+		if got := slices.Contains(args, "--webhook-all-namespaces"); got != test.everywhere {
+			t.Errorf("%s: the gateway's arguments are %q", test.set, args)
+		}
+	}
+}
+
 // TestOneNamespace: with watchNamespace, all that is cluster-wide is the review of tokens, besides the definitions and
 // the roles for users.
 func TestOneNamespace(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/test/controlplane"
@@ -178,6 +179,33 @@ func TestWebhookOfTwoReplicas(t *testing.T) {
 		t.Errorf("events: %+v", events)
 	}
 	g.start(flags...)
+}
+
+// A job that was made by hand in a namespace that the gateway does not serve has its webhook told, and nothing else.
+func TestWebhookOfAnotherNamespace(t *testing.T) {
+	g := startGateway(t, append(webhookFlags(t), "--webhook-all-namespaces")...)
+	r := newReceiver(t, http.StatusOK)
+	job := &v1alpha1.ProcessingJob{}
+	job.Namespace, job.Name, job.Spec = g.cp.Namespace(t), "elsewhere", g.upload("a.gcode").Spec
+	job.Spec.Webhook = &v1alpha1.Webhook{URL: r.url}
+	if err := g.cp.Client.Create(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	job.Status.Phase = v1alpha1.PhaseCompleted
+	if err := g.cp.Client.Status().Update(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	r.await(1)
+	controlplane.Eventually(t, "the condition Notified", func(ctx context.Context) (bool, error) {
+		err := g.cp.Client.Get(ctx, client.ObjectKeyFromObject(job), job)
+		return meta.IsStatusConditionTrue(job.Status.Conditions, v1alpha1.ConditionNotified), err
+	})
+	if events := r.events(); len(events) != 1 || events[0].id != "msg_"+string(job.UID) {
+		t.Errorf("events: %+v", events)
+	}
+	if status := g.call("GET", "http://"+g.address+"/api/v1/status/elsewhere", nil, "", nil); status != 404 {
+		t.Errorf("the job's status is served: %d", status)
+	}
 }
 
 func TestWebhookMayNotGoAnywhere(t *testing.T) {
