@@ -8,8 +8,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
-
-	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
 
 // caller is whose jobs a request is about, and who sends it.
@@ -139,11 +137,6 @@ func challenge(token string) string {
 		return `Bearer realm="bricklayers"`
 	}
 	return `Bearer realm="bricklayers", error="invalid_token"`
-}
-
-// jobName is how a job is found among all.
-func jobName(job *v1alpha1.ProcessingJob) types.NamespacedName {
-	return types.NamespacedName{Namespace: job.Namespace, Name: job.Name}
 }
 
 // requested is the job that a request's address names.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
@@ -81,7 +82,7 @@ func (g *Gateway) sendArchive(w http.ResponseWriter, r *http.Request, job *v1alp
 	}
 	if err := g.writeArchive(r.Context(), w, manifest, keyOf, modified(job)); err != nil {
 		if r.Context().Err() == nil {
-			log.FromContext(r.Context()).Error(err, "a download as zip broke off", "job", jobName(job))
+			log.FromContext(r.Context()).Error(err, "a download as zip broke off", "job", client.ObjectKeyFromObject(job))
 		}
 		panic(http.ErrAbortHandler) // or the client would take what it has for the whole answer
 	}

@@ -94,7 +94,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		metrics: metrics.NewGateway(registry, validationReasons()),
 		scrape:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		misses:  rate.NewLimiter(50, 100),
-		pods:    newPodIdentities(live),
+		pods:    newPodIdentities(live, wallClock{}),
 		ready:   &readiness{synced: synced, probe: store.Probe},
 		changes: newChanges(),
 		queue:   newQueue(o.AskQueue),
@@ -125,7 +125,7 @@ func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) {
 		g.index.put(job)
 	}
 	g.webhooks.JobSeen(job)
-	g.changes.notify(jobName(job))
+	g.changes.notify(client.ObjectKeyFromObject(job))
 }
 
 // JobGone is called when the cache has a job no more.

@@ -2,18 +2,17 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
@@ -30,23 +29,18 @@ type podJob struct {
 
 // podIdentities finds out which job a pod works on, and remembers it briefly: a pod asks several times within seconds.
 type podIdentities struct {
-	live client.Client
-	now  func() time.Time
-
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]knownPod // by hash of the token, so that no token lies around in memory
+	live  client.Client
+	known *cache.LRUExpireCache // tokenHash → *podJob
 }
 
-type knownPod struct {
-	podJob
-	until time.Time
-}
+const (
+	// identityLifetime is how long a pod that was deleted may still be believed.
+	identityLifetime = 60 * time.Second
+	maxPods          = 16384
+)
 
-// identityLifetime is how long a pod that was deleted may still be believed.
-const identityLifetime = 60 * time.Second
-
-func newPodIdentities(live client.Client) *podIdentities {
-	return &podIdentities{live: live, now: time.Now, known: map[[sha256.Size]byte]knownPod{}}
+func newPodIdentities(live client.Client, clock cache.Clock) *podIdentities {
+	return &podIdentities{live: live, known: cache.NewLRUExpireCacheWithClock(maxPods, clock)}
 }
 
 // of returns the job of the pod that a request comes from.
@@ -55,38 +49,15 @@ func (p *podIdentities) of(r *http.Request) (*podJob, error) {
 	if !ok || token == "" {
 		return nil, fail(http.StatusUnauthorized, reasonNotAPod, "this port is for the pods of jobs, which send their token")
 	}
-	hash := sha256.Sum256([]byte(token))
-	if known, ok := p.recall(hash); ok {
-		return known, nil
+	if known, ok := p.known.Get(hashOf(token)); ok {
+		return known.(*podJob), nil
 	}
 	found, err := p.find(r.Context(), token)
 	if err != nil {
 		return nil, err
 	}
-	p.remember(hash, *found)
+	p.known.Add(hashOf(token), found, identityLifetime)
 	return found, nil
-}
-
-func (p *podIdentities) recall(hash [sha256.Size]byte) (*podJob, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	known, ok := p.known[hash]
-	if !ok || p.now().After(known.until) {
-		return nil, false
-	}
-	return &known.podJob, true
-}
-
-func (p *podIdentities) remember(hash [sha256.Size]byte, found podJob) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now()
-	for other, known := range p.known {
-		if now.After(known.until) {
-			delete(p.known, other)
-		}
-	}
-	p.known[hash] = knownPod{found, now.Add(identityLifetime)}
 }
 
 // find asks the API server whose token it is, then follows pod → Job → ProcessingJob, and believes no label that the
