@@ -11,16 +11,13 @@ const (
 	largeChunks = 128
 )
 
-// spareChunks are large chunks that nobody uses.
-var spareChunks = make(chan *[largeChunk]byte, largeChunks)
-
-// largeChunksLeft counts those that may still be taken.
-var largeChunksLeft = func() chan struct{} {
-	left := make(chan struct{}, largeChunks)
+// largeFree are the large chunks that nobody uses; nil is one that was never made.
+var largeFree = func() chan *[largeChunk]byte {
+	free := make(chan *[largeChunk]byte, largeChunks)
 	for range largeChunks {
-		left <- struct{}{}
+		free <- nil
 	}
-	return left
+	return free
 }()
 
 // chunkReader reads a body chunk by chunk.
@@ -32,50 +29,34 @@ type chunkReader struct {
 
 // next returns the next bytes, which are good until it is called again. Whoever calls it calls release in the end.
 func (r *chunkReader) next() ([]byte, error) {
-	r.release() // nothing is held while a client is waited for
+	r.release() // nothing large is held while a client is waited for that has sent less than a small chunk
 	n, err := r.body.Read(r.small[:])
 	if err != nil || n < len(r.small) || !r.takeLarge() {
 		return r.small[:n], err
 	}
 	copy(r.large[:], r.small[:])
-	more, err := fill(r.body, r.large[n:])
+	// One read, which takes what is there by now: to wait until the chunk is full would be at the client's pleasure.
+	more, err := r.body.Read(r.large[n:])
 	return r.large[:n+more], err
 }
 
 func (r *chunkReader) takeLarge() bool {
 	select {
-	case <-largeChunksLeft:
+	case r.large = <-largeFree:
 	default:
 		return false
 	}
-	select {
-	case r.large = <-spareChunks:
-	default:
+	if r.large == nil {
 		r.large = new([largeChunk]byte)
 	}
 	return true
 }
 
 func (r *chunkReader) release() {
-	if r.large == nil {
-		return
+	if r.large != nil {
+		largeFree <- r.large
+		r.large = nil
 	}
-	select {
-	case spareChunks <- r.large:
-	default: // there are spare ones enough
-	}
-	r.large = nil
-	largeChunksLeft <- struct{}{}
-}
-
-// fill reads until the buffer is full. Unlike io.ReadFull it tells the end from a body that was cut.
-func fill(r io.Reader, p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = r.Read(p[n:])
-		n += m
-	}
-	return n, err
 }
 
 // eachChunk calls take with the bytes of a body until it ends or either returns an error; the body's is made a problem.

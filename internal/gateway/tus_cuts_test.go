@@ -16,8 +16,8 @@ import (
 	"bricklayers.dev/bricklayers/test/tusclient"
 )
 
-// A thousand requests are cut at random, each client going on at one of two replicas at random. The bar is that nothing
-// is corrupt, and that a cut costs one chunk at most.
+// A thousand requests are cut at random, each client going on at one of two replicas at random. Nothing may be
+// corrupt, and what came before a cut is kept.
 func TestTusCutAThousandTimes(t *testing.T) {
 	const cuts, chunk = 1000, 8 << 10
 	dir := memoryFolder(t)
@@ -43,12 +43,8 @@ func TestTusCutAThousandTimes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := result.Sent - int64(len(content))
-		if again > int64(result.Cuts*chunk) {
-			t.Errorf("%d cuts, %d bytes sent again; want one chunk of %d each at most", result.Cuts, again, chunk)
-		}
 		made += result.Cuts
-		resent += again
+		resent += result.Sent - int64(len(content))
 		job := &v1alpha1.ProcessingJob{}
 		if err := replicas[0].client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: result.JobID}, job); err != nil {
 			t.Fatal(err)
@@ -58,6 +54,11 @@ func TestTusCutAThousandTimes(t *testing.T) {
 		}
 	}
 	t.Logf("%d bytes sent again per cut, on average of %d", resent/int64(made), made)
+	// Half a chunk would be all that came. The replica that was cut keeps it before it answers again; only the other one may
+	// be asked before that, which is every second time.
+	if average := resent / int64(made); average > chunk/3 {
+		t.Errorf("%d bytes sent again per cut; what came before a cut is not kept", average)
+	}
 }
 
 // memoryFolder is a folder where a sync costs nothing, if the machine has one.
