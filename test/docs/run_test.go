@@ -20,7 +20,7 @@ const clusterName = "docs"
 // TestPages follows the pages as a newcomer would, in a fresh copy of the checkout.
 func TestPages(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("needs root: a real node is made of namespaces, mounts and cgroups")
+		node.Missing(t, "needs root: a real node is made of namespaces, mounts and cgroups")
 	}
 	if testing.Short() {
 		t.Skip("takes minutes")
@@ -73,7 +73,7 @@ func freshClone(t *testing.T) string {
 	t.Helper()
 	names, err := exec.CommandContext(t.Context(), "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
 	if err != nil {
-		t.Skipf("needs a checkout: git ls-files: %v", err)
+		node.Missing(t, "needs a checkout: git ls-files: %v", err)
 	}
 	clone := filepath.Join(t.TempDir(), "bricklayers")
 	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
@@ -207,10 +207,12 @@ func load(t *testing.T, c *node.Cluster, program, image string) {
 func loadBusybox(t *testing.T, c *node.Cluster) {
 	t.Helper()
 	dir := t.TempDir()
-	get := exec.CommandContext(t.Context(), "bash", "-c", "apt-get -qq download busybox-static && dpkg-deb -x busybox-static_*.deb .")
+	get := exec.CommandContext(t.Context(), "bash", "-c",
+		"{ apt-get -qq download busybox-static || { apt-get -qq update && apt-get -qq download busybox-static; }; } && "+
+			"dpkg-deb -x busybox-static_*.deb .")
 	get.Dir = dir
 	if out, err := get.CombinedOutput(); err != nil {
-		t.Skipf("needs Debian's package busybox-static: %v\n%s", err, out)
+		node.Missing(t, "needs Debian's package busybox-static: %v\n%s", err, out)
 	}
 	load(t, c, filepath.Join(dir, "bin/busybox"), "docker.io/library/busybox:1.35")
 }

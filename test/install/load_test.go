@@ -43,6 +43,8 @@ func startLoad(t *testing.T, address string, clients int) (*load, func()) {
 				select {
 				case <-stop:
 					return
+				case <-t.Context().Done():
+					return // a step failed: nobody asks for the rest
 				default:
 					l.oneJob(t.Context(), fmt.Sprintf("upgrade-client-%02d-job-%04d", client, n), client == 0 && clients > 1)
 				}

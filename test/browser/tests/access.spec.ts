@@ -148,3 +148,23 @@ test("asks for a token where one is wanted, and keeps it for the tab", async ({ 
   await other.goto("/");
   expect(await other.evaluate(() => JSON.stringify([sessionStorage, localStorage, document.cookie]))).not.toContain("secret");
 });
+
+test("with a token a result is saved past the bucket, or not at all when nobody wants to", async ({ page, baseURL }) => {
+  const id = await job(page, prints.small, baseURL!);
+  await page.addInitScript(() => {
+    sessionStorage.setItem("bricklayers.token", "secret");
+    const cancelled = () => Promise.reject(new DOMException("cancelled", "AbortError"));
+    Object.defineProperty(window, "showSaveFilePicker", { value: cancelled, configurable: true });
+  });
+  const asked: string[] = [];
+  page.on("request", (r) => r.url().includes("/api/v1/download/") && asked.push(r.url()));
+  await page.goto(`/#/job/${id}`);
+  const button = page.getByRole("button", { name: /^Download/ });
+  await button.click();
+  await page.evaluate(() => Object.defineProperty(window, "showSaveFilePicker", { value: undefined }));
+  const download = page.waitForEvent("download");
+  await button.click();
+  expect((await download).suggestedFilename()).toBe(basename(prints.small).replace(".gcode", "_brick.gcode"));
+  expect(asked.map((address) => new URL(address).searchParams.get("redirect"))).toEqual(["false"]);
+  await expect(page.locator(".error")).toHaveCount(0);
+});

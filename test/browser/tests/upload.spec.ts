@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { choose, endless, expect, network, pictures, prints, process_, progress, send, test } from "./page";
+import { choose, endless, expect, narrow, network, pictures, prints, process_, progress, send, test } from "./page";
 
 test("a dropped file goes through to its result, live", async ({ page }) => {
   await page.goto("/");
@@ -88,6 +88,38 @@ test("an upload can be paused, go on, and be cancelled", async ({ page }) => {
   await page.getByRole("button", { name: /^Cancel/ }).click();
   await gone;
   await expect(page.locator(".upload")).toHaveCount(0);
+});
+
+test("a paused upload that an earlier page has left can be cancelled, at the gateway too", async ({ page }) => {
+  await page.goto("/");
+  await network(page, { upload: 400_000 });
+  await choose(page, prints.medium);
+  await process_(page);
+  await expect.poll(() => progress(page)).toBeGreaterThan(0.02);
+  await page.getByRole("button", { name: /^Pause/ }).click();
+  await page.reload();
+  await expect(page.locator(".upload")).toContainText("paused");
+  const answered = page.waitForResponse((r) => r.request().method() === "DELETE" && r.url().includes("/api/v1/uploads/"));
+  await page.getByRole("button", { name: /^Cancel/ }).click();
+  expect((await answered).status()).toBe(204);
+  await expect(page.locator(".upload")).toHaveCount(0);
+});
+
+test("a job says where it stands in the queue", async ({ page }) => {
+  await page.goto("/");
+  await page.setInputFiles("#files", ["first", "second", "third"].map((name) => (
+    { name: `${name}.bin`, mimeType: "application/octet-stream", buffer: Buffer.from(name) })));
+  await page.getByLabel("Processor").selectOption(narrow);
+  await process_(page);
+  const waiting = page.locator('li.job[data-phase="Pending"]');
+  await expect(page.locator('li.job[data-phase="Running"]')).toHaveCount(1, { timeout: 60_000 });
+  await expect(waiting).toHaveCount(2);
+  await expect(waiting.filter({ hasText: "next in line" })).toHaveCount(1);
+  await expect(waiting.filter({ hasText: "1 ahead" })).toHaveCount(1);
+  await page.screenshot({ path: `${pictures}/queue.png` });
+  for (const link of await page.locator("li.job a.name").all()) {
+    await page.request.delete(`/api/v1/jobs/${(await link.getAttribute("href"))!.split("/").at(-1)!}`);
+  }
 });
 
 test("what is wrong with a parameter is said beside it, before the upload", async ({ page }) => {
