@@ -18,6 +18,8 @@ CLIENTS := bricklayers
 # Static, stripped, without paths of the machine or the state of the checkout: the same source gives the same bytes anywhere.
 # The Google client of the bucket brings gRPC's optional modules along, a sixth of the gateway, unless this tag is set.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags disable_grpc_modules -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
+# Those that speak TLS carry certificate authorities in their image.
+SET_CA = case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac
 CONTROLLER_GEN := go tool controller-gen
 GOTESTSUM := go tool -modfile=hack/tools/go.mod gotestsum
 
@@ -60,14 +62,14 @@ $(addprefix build-,$(COMMANDS) $(CLIENTS)): build-%:
 .PHONY: images
 images: build tools-packimage ## Pack the programs into container images (bin/images).
 	@for name in $(COMMANDS); do \
-	  case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac; \
+	  $(SET_CA); \
 	  $(BIN)/packimage --binary $(BIN)/$$name --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca -o $(BIN)/images/$$name.tar; \
 	done
 
 .PHONY: push
 push: build tools-packimage ## Push the images to IMAGE_REGISTRY.
 	@for name in $(COMMANDS); do \
-	  case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac; \
+	  $(SET_CA); \
 	  $(BIN)/packimage --binary $(BIN)/$$name --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca --push; \
 	done
 
@@ -124,7 +126,7 @@ release: clean-release programs tools-packimage $(BIN)/helm ## Make programs, im
 	    mkdir -p $$work/$$arch; cp $(RELEASE)/programs/$$name-linux-$$arch $$work/$$arch/$$name; \
 	    binaries="$$binaries --binary $$work/$$arch/$$name"; \
 	  done; \
-	  case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac; \
+	  $(SET_CA); \
 	  $(BIN)/packimage $$binaries --name $(IMAGE_REGISTRY)/$$name:$(TAG) $$ca --layout $$work/images/$$name; \
 	  mkdir -p $(RELEASE)/images; $(TAR) -C $$work/images/$$name -cf $(RELEASE)/images/$$name.oci.tar .; \
 	done; \

@@ -10,7 +10,7 @@ import (
 )
 
 func main() {
-	// What is held in memory is reused, so that collecting garbage early costs little and keeps the process small.
+	// What is held in memory is reused, so there is little garbage and it need not be collected often.
 	debug.SetGCPercent(200)
 	debug.SetMemoryLimit(48 << 20) // of files with very large layers
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -76,20 +76,15 @@ func writeFields(out *bytes.Buffer, path string, schema *apiextensionsv1.JSONSch
 		if field.Type == "array" {
 			below, suffix = field.Items.Schema, "[]."
 		}
-		if !foreign(&field) {
+		if !slices.Contains(foreign, path+name) {
 			writeFields(out, path+name+suffix, below)
 		}
 	}
 }
 
-// foreign tells whether a field is one of Kubernetes' own, which its documentation describes.
-func foreign(field *apiextensionsv1.JSONSchemaProps) bool {
-	for _, mark := range []string{"as in a pod", "further environment", "conditions"} {
-		if strings.Contains(field.Description, mark) {
-			return true
-		}
-	}
-	return false
+// foreign are the fields that Kubernetes' own documentation describes.
+var foreign = []string{
+	"container.env", "container.resources", "pod.affinity", "pod.imagePullSecrets", "pod.tolerations", "conditions",
 }
 
 func typeOf(field *apiextensionsv1.JSONSchemaProps) string {

@@ -78,7 +78,7 @@ func setUp() error {
 	if err := cluster.Load(ctx, images...); err != nil {
 		return err
 	}
-	if err := ensureNamespace(ctx, namespace); err != nil {
+	if err := cluster.EnsureNamespace(ctx, namespace); err != nil {
 		return err
 	}
 	return program(ctx, "helm", "upgrade", "--install", "bricklayers", "charts/bricklayers", "--namespace", namespace,
@@ -100,44 +100,11 @@ func require(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			logState(t)
+			cluster.LogState(t, namespace)
 		}
 	})
 }
 
-// logState shows what a person would look at first.
-func logState(t *testing.T) {
-	for _, args := range [][]string{
-		{"get", "processingjobs,jobs,pods", "-n", namespace, "-o", "wide"},
-		{"get", "events", "-n", namespace, "--sort-by=.lastTimestamp"},
-		{"logs", "-n", namespace, "deployment/bricklayers-manager", "--tail=40"},
-		{"logs", "-n", namespace, "deployment/bricklayers-gateway", "--tail=40"},
-	} {
-		out, err := cluster.Output(context.Background(), "kubectl", args...)
-		t.Logf("kubectl %v (%v)\n%s", args, err, out)
-	}
-}
-
-// eventually waits for a condition; what a real node does takes seconds.
-func eventually(t *testing.T, what string, within time.Duration, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	var last error
-	for {
-		ok, err := condition(ctx)
-		if ok {
-			return
-		}
-		if err != nil {
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited %s in vain for %s (last error: %v)", within, what, last)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
+var eventually = node.Eventually
 
 var httpClient = &http.Client{Timeout: time.Minute}

@@ -22,7 +22,7 @@ import (
 func TestAnotherNamespace(t *testing.T) {
 	require(t)
 	const team = "team-a"
-	if err := ensureNamespace(t.Context(), team); err != nil {
+	if err := cluster.EnsureNamespace(t.Context(), team); err != nil {
 		t.Fatal(err)
 	}
 	job := teamJob(t, team, "hang")
@@ -64,7 +64,7 @@ func TestAnotherNamespace(t *testing.T) {
 func TestRestrictedIsEnforced(t *testing.T) {
 	require(t)
 	for _, where := range []string{namespace, "team-a"} {
-		if err := ensureNamespace(t.Context(), where); err != nil {
+		if err := cluster.EnsureNamespace(t.Context(), where); err != nil {
 			t.Fatal(err)
 		}
 		pod := &corev1.Pod{
@@ -81,7 +81,7 @@ func TestRestrictedIsEnforced(t *testing.T) {
 func TestQuotaIsTold(t *testing.T) {
 	require(t)
 	const team = "team-b"
-	if err := ensureNamespace(t.Context(), team); err != nil {
+	if err := cluster.EnsureNamespace(t.Context(), team); err != nil {
 		t.Fatal(err)
 	}
 	quota := &corev1.ResourceQuota{
@@ -99,12 +99,6 @@ func TestQuotaIsTold(t *testing.T) {
 	if err := kube.Delete(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func ensureNamespace(ctx context.Context, name string) error {
-	return client.IgnoreAlreadyExists(kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}}))
 }
 
 // teamJob makes a job with a Processor and an input in a namespace.

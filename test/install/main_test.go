@@ -9,11 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"bricklayers.dev/bricklayers/test/node"
 )
 
@@ -71,46 +66,14 @@ func makeNamespace(t *testing.T, name string) {
 	if cluster == nil {
 		t.Skip("needs root: a real node is made of namespaces, mounts and cgroups")
 	}
-	err := cluster.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
-	}})
-	if client.IgnoreAlreadyExists(err) != nil {
+	if err := cluster.EnsureNamespace(t.Context(), name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			logState(t, name)
+			cluster.LogState(t, name)
 		}
 	})
 }
 
-// logState shows what a person would look at first.
-func logState(t *testing.T, namespace string) {
-	for _, args := range [][]string{
-		{"get", "all,processingjobs,pvc", "-n", namespace, "-o", "wide"},
-		{"get", "events", "-n", namespace, "--sort-by=.lastTimestamp"},
-		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=manager", "--tail=40", "--prefix"},
-		{"logs", "-n", namespace, "-l", "app.kubernetes.io/component=gateway", "--tail=40", "--prefix"},
-	} {
-		out, err := cluster.Output(context.Background(), "kubectl", args...)
-		t.Logf("kubectl %v (%v)\n%s", args, err, out)
-	}
-}
-
-// eventually waits for a condition; what a real node does takes seconds.
-func eventually(t *testing.T, what string, within time.Duration, condition func(context.Context) (bool, error)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
-	for {
-		ok, err := condition(ctx)
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited %s in vain for %s (last error: %v)", within, what, err)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
+var eventually = node.Eventually

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"testing"
 
 	"github.com/go-logr/logr"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -137,15 +136,6 @@ func BuildTestProcessor(ctx context.Context) error {
 		return fmt.Errorf("failed to pack the test processor: %w\n%s", err, out)
 	}
 	return nil
-}
-
-// Missing skips a test that needs what is not there. In CI, where nothing may be missing, it fails.
-func Missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
 }
 
 // TestImage behaves as its first argument says; see test/e2e/processor.

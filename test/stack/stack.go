@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/test/controlplane"
@@ -53,8 +55,11 @@ func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
 	cp := controlplane.Require(t, running)
 	s := &Stack{CP: cp, t: t, Namespace: cp.Namespace(t), dir: t.TempDir(),
 		address: freeAddress(t), pods: freeAddress(t), queue: freeAddress(t)}
-	s.URL, s.programs, s.Kubeconfig = "http://"+s.address, filepath.Join(s.dir, "programs"), filepath.Join(s.dir, "kubeconfig")
-	s.build()
+	s.URL, s.Kubeconfig = "http://"+s.address, filepath.Join(s.dir, "kubeconfig")
+	var err error
+	if s.programs, err = build(); err != nil {
+		t.Fatal(err)
+	}
 	if err := writeKubeconfig(s.Kubeconfig, cp.Config, s.Namespace); err != nil {
 		t.Fatal(err)
 	}
@@ -71,38 +76,48 @@ func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
 	return s
 }
 
-func (s *Stack) build() {
-	s.t.Helper()
-	args := []string{"build", "-o", s.programs + "/"}
+// build builds the programs once for all tests of a process, into a folder below bin, and returns the folder.
+var build = sync.OnceValues(func() (string, error) {
+	root, err := moduleRoot()
+	if err != nil {
+		return "", err
+	}
+	programs := filepath.Join(root, "bin", "test-programs")
+	args := []string{"build", "-o", programs + "/"}
 	for _, name := range []string{"gateway", "manager", "agent", "brick"} {
 		args = append(args, "bricklayers.dev/bricklayers/cmd/"+name)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		s.t.Fatalf("build the programs: %v\n%s", err, out)
+		return "", fmt.Errorf("build the programs: %w\n%s", err, out)
 	}
+	return programs, nil
+})
+
+func moduleRoot() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module: %w", err)
+	}
+	return filepath.Dir(strings.TrimSpace(string(out))), nil
 }
 
 // processors are the chart's brick, and one that takes as long as it is told.
 func (s *Stack) processors() []*v1alpha1.Processor {
-	brick := &v1alpha1.Processor{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "brick"},
-		Spec: v1alpha1.ProcessorSpec{
-			Description: "Makes the layers of a sliced print interlock",
-			Accepts:     v1alpha1.Accepts{Formats: []string{"gcode", "bgcode", "gcode.3mf"}},
-			Parameters: []v1alpha1.Parameter{
-				{Name: "multiplier", Type: v1alpha1.ParameterNumber, Default: ptr.To("1.05"), Description: "Flow of the inner walls",
-					Minimum: ptr.To(v1alpha1.Number("1")), Maximum: ptr.To(v1alpha1.Number("1.5"))},
-				{Name: "startLayer", Type: v1alpha1.ParameterInteger, Default: ptr.To("2"), Description: "First layer that may rise",
-					Minimum: ptr.To(v1alpha1.Number("2"))},
-				{Name: "order", Type: v1alpha1.ParameterEnum, Default: ptr.To("slicer"), Description: "Print order inside a wall",
-					Values: []string{"slicer", "contour"}},
-			},
-			Container: v1alpha1.ProcessorContainer{Image: "example.com/brick", Args: []string{
-				"--multiplier=$(PARAM_MULTIPLIER)", "--start-layer=$(PARAM_START_LAYER)", "--order=$(PARAM_ORDER)",
-				"--summary=/dev/termination-log", "-o", "$(OUTPUT_DIR)", "$(INPUT_FILE)",
-			}},
-		},
+	s.t.Helper()
+	root, err := moduleRoot()
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	sample, err := os.ReadFile(filepath.Join(root, "config/samples/processor_brick.yaml"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	brick := &v1alpha1.Processor{}
+	if err := yaml.UnmarshalStrict(sample, brick); err != nil {
+		s.t.Fatalf("config/samples/processor_brick.yaml: %v", err)
+	}
+	brick.Namespace = s.Namespace
+	brick.Spec.Pod = v1alpha1.ProcessorPod{} // its service account is the chart's
 	slow := &v1alpha1.Processor{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: "slow"},
 		Spec: v1alpha1.ProcessorSpec{
