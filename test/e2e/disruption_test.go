@@ -19,7 +19,7 @@ import (
 // TestEvicted: a drained node ends the pod, not the attempt.
 func TestEvicted(t *testing.T) {
 	require(t)
-	if err := ensureNamespace(t.Context(), "team-a"); err != nil {
+	if err := cluster.EnsureNamespace(t.Context(), "team-a"); err != nil {
 		t.Fatal(err)
 	}
 	job := teamJob(t, "team-a", "hang")
@@ -35,7 +35,7 @@ func TestEvicted(t *testing.T) {
 // attempt.
 func TestPreempted(t *testing.T) {
 	require(t)
-	if err := ensureNamespace(t.Context(), "team-a"); err != nil {
+	if err := cluster.EnsureNamespace(t.Context(), "team-a"); err != nil {
 		t.Fatal(err)
 	}
 	const seat corev1.ResourceName = "example.com/seat" // the node has one
