@@ -24,6 +24,9 @@ import (
 
 const zipType = "application/zip"
 
+// maxArchives are made at a time: each takes a core, and memory to compress with.
+const maxArchives = 16
+
 // wantsArchive tells whether a request is for all files of a result in one.
 func wantsArchive(r *http.Request) (bool, error) {
 	query := r.URL.Query()
@@ -64,12 +67,20 @@ func (g *Gateway) sendArchive(w http.ResponseWriter, r *http.Request, job *v1alp
 		}
 		fmt.Fprintf(hash, "%s %q\n", file.SHA256, file.Name)
 	}
-	header := w.Header()
 	etag := `W/"` + hex.EncodeToString(hash.Sum(nil)) + `"` // weak: another compressor makes other bytes of the same files
+	unchanged := matches(r.Header.Get("If-None-Match"), strings.TrimPrefix(etag, "W/"))
+	if !unchanged && r.Method != http.MethodHead {
+		if !g.archives.TryAcquire(1) {
+			return fail(http.StatusServiceUnavailable, reasonTooManyArchives,
+				"too many archives are being made; try again, or download the files one by one").after(10 * time.Second)
+		}
+		defer g.archives.Release(1)
+	}
+	header := w.Header()
 	header.Set("ETag", etag)
 	header.Set("Vary", "Accept")
 	header.Set("Cache-Control", "private, no-cache")
-	if matches(r.Header.Get("If-None-Match"), strings.TrimPrefix(etag, "W/")) {
+	if unchanged {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -82,6 +82,27 @@ func TestArchive(t *testing.T) {
 	f.wantMetric(`downloads_total{status="success"}`, "4")
 }
 
+func TestArchivesAreBounded(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("done", v1alpha1.PhaseCompleted))
+	f.commit("done", map[string]string{"a.gcode": "abc", "b.gcode": "abc"})
+	if !f.archives.TryAcquire(maxArchives) {
+		t.Fatal("some are being made already")
+	}
+	a := f.do(http.MethodGet, "/api/v1/download/done?archive=zip", nil)
+	if a.status != 503 || a.reason() != "too_many_archives" || a.header.Get("Retry-After") != "10" || a.header.Get("ETag") != "" {
+		t.Errorf("one too many: %d %s with %v", a.status, a.body, a.header)
+	}
+	if a := f.do(http.MethodHead, "/api/v1/download/done?archive=zip", nil); a.status != 200 {
+		t.Errorf("head makes none: %d", a.status)
+	}
+	f.archives.Release(maxArchives)
+	for range maxArchives + 1 { // each gives back what it took
+		if a := f.do(http.MethodGet, "/api/v1/download/done?archive=zip", nil); a.status != 200 {
+			t.Fatalf("afterwards: %d %s", a.status, a.body)
+		}
+	}
+}
+
 func TestArchiveWithAFileMissing(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{}, jobIn("done", v1alpha1.PhaseCompleted))
 	f.commit("done", map[string]string{"a.gcode": "abc", "b.gcode": "abc"})

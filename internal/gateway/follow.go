@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -27,13 +29,17 @@ func (g *Gateway) follow(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := &follower{gateway: g, request: r, stream: newEventStream(g, w), last: map[types.NamespacedName]string{},
-		places: map[types.NamespacedName]string{}}
+	jobs := make(map[types.NamespacedName]string, len(known))
 	for id, version := range known {
-		job := types.NamespacedName{Namespace: callerOf(r.Context()).namespace, Name: id}
-		f.last[job] = version
-		f.due = append(f.due, job)
+		jobs[types.NamespacedName{Namespace: callerOf(r.Context()).namespace, Name: id}] = version
 	}
+	return g.followAll(w, r, jobs)
+}
+
+// followAll streams what becomes of jobs of which the client knows a version each, or "".
+func (g *Gateway) followAll(w http.ResponseWriter, r *http.Request, jobs map[types.NamespacedName]string) error {
+	f := &follower{gateway: g, request: r, stream: newEventStream(g, w), last: jobs,
+		places: map[types.NamespacedName]string{}, due: slices.Collect(maps.Keys(jobs))}
 	changed, cancel := g.changes.subscribe(f.due...)
 	defer cancel()
 	started := time.Now()
@@ -113,20 +119,15 @@ func (f *follower) tell() (again <-chan time.Time, err error) {
 		job, err := f.gateway.job(f.request.Context(), name)
 		switch reasonOf(err) {
 		case "":
-			f.stream.last = version
-			if err := f.stream.send(f.request.Context(), job); err != nil {
+			if err := f.send(name, job, version); err != nil {
 				return nil, err
-			}
-			f.last[name] = f.stream.last
-			f.waits(name, job)
-			if job.Status.Phase.Finished() {
-				delete(f.last, name)
 			}
 		case reasonJobNotFound:
 			if err := f.gone(name, asProblem(err)); err != nil {
 				return nil, err
 			}
 			delete(f.last, name)
+			delete(f.places, name)
 		default:
 			f.due = append(f.due, name)
 		}
@@ -140,13 +141,25 @@ func (f *follower) tell() (again <-chan time.Time, err error) {
 // maxPlaces is of how many waiting jobs the places are told: the manager is asked about each of them.
 const maxPlaces = 100
 
-// waits remembers the place that was just told of a job that waits, and forgets that of another.
-func (f *follower) waits(name types.NamespacedName, job *v1alpha1.ProcessingJob) {
-	if job.Status.Phase != v1alpha1.PhasePending {
+// send sends a job of which the client knows a version, and remembers which it knows then.
+func (f *follower) send(name types.NamespacedName, job *v1alpha1.ProcessingJob, version string) error {
+	_, told := f.places[name]
+	withPlace := told || len(f.places) < maxPlaces
+	f.stream.last = version
+	if err := f.stream.send(f.request.Context(), job, withPlace); err != nil {
+		return err
+	}
+	f.last[name] = f.stream.last
+	switch {
+	case job.Status.Phase != v1alpha1.PhasePending:
 		delete(f.places, name)
-	} else if len(f.places) < maxPlaces {
+	case withPlace:
 		f.places[name] = f.stream.place
 	}
+	if job.Status.Phase.Finished() {
+		delete(f.last, name)
+	}
+	return nil
 }
 
 // beat sends the line that says nothing, and the places of the jobs that have moved in the queue.
@@ -160,7 +173,7 @@ func (f *follower) beat() error {
 			continue // a change that is told by tell
 		}
 		f.stream.place = place
-		if _, err := f.stream.tellPlace(f.request.Context(), job); err != nil {
+		if err := f.stream.tellPlace(f.request.Context(), job); err != nil {
 			return err
 		}
 		f.places[name] = f.stream.place

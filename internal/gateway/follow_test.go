@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -125,5 +126,64 @@ func TestFollowTellsPlacesInTheQueue(t *testing.T) {
 	f.queue.answers.RemoveAll(func(any) bool { return true }) // as if they were old
 	if kind, _, view := event(t, stream); kind != "queue" || view.JobID != "a" || *view.Queue.Position != 2 {
 		t.Errorf("when it has moved up: %s %+v", kind, view)
+	}
+}
+
+// The manager is asked about a bounded number of one stream's jobs, at its start as well.
+func TestFollowAsksAboutFewPlaces(t *testing.T) {
+	var jobs []client.Object
+	var names []string
+	for i := range maxPlaces + 20 {
+		name := fmt.Sprintf("a-%d", i)
+		job := jobIn(name, v1alpha1.PhasePending)
+		jobs, names = append(jobs, job), append(names, fmt.Sprintf("%q: %q", name, ""))
+	}
+	f := newFixture(t, interceptor.Funcs{}, jobs...)
+	f.queue = newQueue(func(context.Context, string, string) (*queueapi.Waiting, error) {
+		return &queueapi.Waiting{Reason: "Queued", Position: ptr.To(1)}, nil
+	})
+	stream := f.followJobs(`{"jobs": {` + strings.Join(names, ",") + `}}`)
+	places := 0
+	for range jobs {
+		kind, _, view := event(t, stream)
+		if kind != "status" {
+			t.Fatalf("an event %q", kind)
+		}
+		if view.Queue != nil {
+			places++
+		}
+	}
+	if places != maxPlaces {
+		t.Errorf("told the places of %d jobs, want of %d", places, maxPlaces)
+	}
+}
+
+// A job that cannot be looked up for a while is not gone.
+func TestEventsOutliveAFault(t *testing.T) {
+	var away atomic.Bool
+	failed := make(chan struct{}, 1)
+	f := newFixture(t, interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if away.Load() {
+				select {
+				case failed <- struct{}{}:
+				default:
+				}
+				return errors.New("the API server is away")
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	}, jobIn("a", v1alpha1.PhasePending))
+	stream := f.listen("a", "")
+	if kind, _, _ := event(t, stream); kind != "status" {
+		t.Fatalf("at the start: %q", kind)
+	}
+	away.Store(true)
+	f.changes.notify(types.NamespacedName{Namespace: namespace, Name: "a"})
+	<-failed
+	away.Store(false)
+	f.setPhase(v1alpha1.PhaseCompleted)
+	if kind, _, view := event(t, stream); kind != "status" || view.Status != v1alpha1.PhaseCompleted {
+		t.Errorf("after the fault: %q with %s", kind, view.Status)
 	}
 }

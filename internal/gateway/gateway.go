@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -67,7 +68,8 @@ type Gateway struct {
 	reviews  *reviews // nil where nobody is asked who they are
 	index    *index   // nil where nothing needs it
 	tus      http.Handler
-	clients  *clients // nil where nothing is limited
+	archives *semaphore.Weighted // being made
+	clients  *clients            // nil where nothing is limited
 	webhooks *webhook.Notifier
 	quotas   *quotas // nil where nothing is bounded
 
@@ -100,6 +102,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		queue:   newQueue(o.AskQueue),
 		clients: newClients(o.ClientLimits),
 
+		archives:  semaphore.NewWeighted(maxArchives),
 		heartbeat: heartbeat,
 		draining:  make(chan struct{}),
 	}

@@ -63,6 +63,7 @@ const (
 	reasonCrossOrigin       = "cross_origin"
 	reasonTooManyRequests   = "too_many_requests"
 	reasonTooManyUploads    = "too_many_uploads"
+	reasonTooManyArchives   = "too_many_archives"
 	reasonStorageFull       = "storage_full"
 	reasonStorage           = "storage_unavailable"
 	reasonCluster           = "cluster_unavailable"

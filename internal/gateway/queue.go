@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	utilcache "k8s.io/apimachinery/pkg/util/cache"
@@ -29,6 +30,7 @@ const (
 type queue struct {
 	ask     func(ctx context.Context, namespace, name string) (*queueapi.Waiting, error)
 	answers *utilcache.LRUExpireCache
+	quiet   atomic.Int64 // until when nothing is asked, in Unix nanoseconds: a manager that is away is so for all jobs
 }
 
 func newQueue(ask func(ctx context.Context, namespace, name string) (*queueapi.Waiting, error)) *queue {
@@ -44,6 +46,9 @@ func (q *queue) waiting(ctx context.Context, job *v1alpha1.ProcessingJob) *queue
 		waiting, _ := answer.(*queueapi.Waiting)
 		return waiting
 	}
+	if time.Now().UnixNano() < q.quiet.Load() {
+		return nil
+	}
 	waiting, err := q.ask(ctx, job.Namespace, job.Name)
 	switch {
 	case ctx.Err() != nil:
@@ -52,7 +57,8 @@ func (q *queue) waiting(ctx context.Context, job *v1alpha1.ProcessingJob) *queue
 		waiting = nil
 	case err != nil:
 		log.FromContext(ctx).V(1).Info("the queue could not be asked", "job", job.Name, "error", err.Error())
-		waiting = nil
+		q.quiet.Store(time.Now().Add(askAgain).UnixNano())
+		return nil
 	case waiting.EstimateSeconds != nil:
 		waiting.EstimateSeconds = ptr.To(math.Ceil(*waiting.EstimateSeconds)) // finer would be news each time
 	}

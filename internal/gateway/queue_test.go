@@ -40,6 +40,15 @@ func TestQueueAsksOncePerJob(t *testing.T) {
 	if first != nil || second != nil || asked != 2 {
 		t.Errorf("asked %d times while no manager answers, want once more", asked)
 	}
+	third := &v1alpha1.ProcessingJob{ObjectMeta: metav1.ObjectMeta{UID: "4"}}
+	if got := q.waiting(t.Context(), third); got != nil || asked != 2 {
+		t.Errorf("asked %d times, want a manager that is away to be left alone about other jobs, too", asked)
+	}
+	fault = nil
+	q.quiet.Store(0) // as if it was long ago
+	if got := q.waiting(t.Context(), third); got == nil || asked != 3 {
+		t.Errorf("asked %d times and got %+v once the manager is back", asked, got)
+	}
 	if newQueue(nil).waiting(t.Context(), other) != nil {
 		t.Error("a place without anybody to ask")
 	}
