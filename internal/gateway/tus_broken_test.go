@@ -71,6 +71,7 @@ func TestTusBrokenBodies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer func() { _ = response.Body.Close() }()
 			said, err := io.ReadAll(response.Body)
 			if err != nil {
 				t.Fatal(err)

@@ -130,7 +130,7 @@ func TestDownloadsGoOnWhileTheAPIServerIsAway(t *testing.T) {
 			if status := g.call("GET", "http://"+g.address+download, nil, token, nil); status != http.StatusOK {
 				t.Errorf("the download answered %d", status)
 			}
-			request, err := http.NewRequestWithContext(t.Context(), "POST", upload, strings.NewReader(gcode))
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, upload, strings.NewReader(gcode))
 			if err != nil {
 				t.Fatal(err)
 			}

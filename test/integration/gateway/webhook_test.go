@@ -159,7 +159,9 @@ func TestWebhookOutlivesARestart(t *testing.T) {
 func TestWebhookOfTwoReplicas(t *testing.T) {
 	flags := webhookFlags(t)
 	g := startGateway(t, flags...)
-	other := &gateway{t: t, cp: g.cp, namespace: g.namespace, bucket: g.bucket, address: freeAddress(t), pods: freeAddress(t)}
+	other := &gateway{
+		t: t, cp: g.cp, config: g.config, namespace: g.namespace, bucket: g.bucket, address: freeAddress(t), pods: freeAddress(t),
+	}
 	other.start(flags...)
 	t.Cleanup(other.stop)
 	r := newReceiver(t, http.StatusOK)
