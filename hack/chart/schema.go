@@ -84,6 +84,9 @@ func typeSchema(name string) (object, error) {
 	case word == "minimum":
 		minimum, err := strconv.Atoi(rest)
 		return object{"type": "integer", "minimum": minimum}, err
+	case strings.HasPrefix(name, "number, minimum "):
+		minimum, err := strconv.Atoi(strings.TrimPrefix(name, "number, minimum "))
+		return object{"type": "number", "minimum": minimum}, err
 	case name == "Processor":
 		return object{
 			"type": "object",

@@ -25,6 +25,7 @@ func TestSchema(t *testing.T) {
 			`"properties":{"b":{"description":"Inner.","type":"string"}},"type":"object"}`},
 		{"choice", "# Type.\n# @schema enum A, B\na: A\n", `{"description":"Type.","enum":["A","B"]}`},
 		{"number", "# Count.\n# @schema minimum 1\na: 2\n", `{"description":"Count.","minimum":1,"type":"integer"}`},
+		{"fraction", "# Rate.\n# @schema number, minimum 0\na: 2\n", `{"description":"Rate.","minimum":0,"type":"number"}`},
 		{"list", "# Names.\n# @schema list of string\na: []\n",
 			`{"description":"Names.","items":{"type":"string"},"type":"array"}`},
 		{"map", "# Labels.\n# @schema map of string\na: {}\n",

@@ -95,6 +95,7 @@ func (g Guard) Transport() *http.Transport {
 		DialContext:           dialer.DialContext,
 		TLSHandshakeTimeout:   20 * time.Second,
 		ResponseHeaderTimeout: time.Minute,
+		IdleConnTimeout:       90 * time.Second,
 		ForceAttemptHTTP2:     true,
 	}
 }

@@ -42,7 +42,7 @@ func (p *Policy) Check(address string) error {
 	}
 	host := strings.ToLower(u.Hostname())
 	for _, allowed := range p.Hosts {
-		below, wildcard := strings.CutPrefix(strings.ToLower(allowed), "*")
+		below, wildcard := strings.CutPrefix(strings.Trim(strings.ToLower(allowed), "[]"), "*") // [fd00::1] is fd00::1
 		if host == below && !wildcard || wildcard && strings.HasSuffix(host, below) {
 			return nil
 		}

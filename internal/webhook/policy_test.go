@@ -76,12 +76,14 @@ func TestSecretsChange(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	p := &Policy{
-		Hosts: []string{"example.com", "*.example.org", "10.1.2.3"},
-		Guard: netguard.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}},
+		Hosts: []string{"example.com", "*.example.org", "10.1.2.3", "[FD00::1]"},
+		Guard: netguard.Guard{Allow: []netip.Prefix{
+			netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/64"),
+		}},
 	}
 	for address, want := range map[string]bool{
 		"https://example.com/hook": true, "https://EXAMPLE.com:8443/hook?a=b": true, "https://a.example.org": true,
-		"https://a.b.example.org": true, "http://10.1.2.3/hook": true,
+		"https://a.b.example.org": true, "http://10.1.2.3/hook": true, "http://[fd00::1]:8080/hook": true, "http://[fd00::2]/": false,
 		"http://example.com/hook": false, "https://sub.example.com": false, "https://example.org": false,
 		"https://badexample.org": false, "https://example.com.evil.net": false, "https://user:pw@example.com": false,
 		"https://example.com@evil.net/": false, "http://10.1.2.4/": false, "ftp://example.com": false, "example.com": false,
