@@ -340,7 +340,7 @@ type ProcessingJobStatus struct {
 	// +kubebuilder:validation:MaxLength=32
 	Duration string `json:"duration,omitempty"`
 
-	// conditions carry detail: Started, Finished.
+	// conditions carry detail: Started, Finished and, of a job with a webhook, Notified.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

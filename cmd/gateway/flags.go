@@ -56,6 +56,14 @@ func (o *options) bindAddresses(flags *flag.FlagSet) {
 	flags.BoolVar(&o.metricsAuth, "metrics-auth", false,
 		"let only who sends a token of the cluster and may get the path /metrics read metrics, over TLS; "+
 			"needs --metrics-bind-address")
+	flags.Func("queue-url", "address of the manager's queue, such as http://bricklayers-manager:8082, to tell clients how "+
+		"long their jobs wait; by default they are not told", func(address string) error {
+		client, err := queueapi.NewClient(address)
+		if err == nil {
+			o.gateway.AskQueue = client.Waiting
+		}
+		return err
+	})
 }
 
 // bindFiles adds the flags about uploads, downloads and where they are kept.
@@ -104,9 +112,9 @@ func (o *options) bindLimits(flags *flag.FlagSet) {
 		"requests of a client at the same time, streams of events and uploads included; 0 for no limit")
 	flags.Var((*prefixes)(&o.gateway.TrustedProxies), "trusted-proxies",
 		"ranges, such as 10.0.0.0/8,fd00::/8, whose X-Forwarded-For is believed")
-	flags.IntVar(&o.gateway.Jobs, "quota-jobs", 0,
+	flags.IntVar(&o.gateway.Quota.Jobs, "quota-jobs", 0,
 		"uploads are refused in a namespace that has so many ProcessingJobs; 0 for no limit")
-	flags.Var((*size)(&o.gateway.Bytes), "quota-bytes",
+	flags.Var((*size)(&o.gateway.Quota.Bytes), "quota-bytes",
 		"uploads are refused in a namespace whose uploads and results take more than this; 0 for no limit")
 }
 
@@ -122,15 +130,7 @@ func (o *options) bindWebhooks(flags *flag.FlagSet) {
 }
 
 func (o *options) bindCleanup(flags *flag.FlagSet) {
-	flags.Func("queue-url", "address of the manager's queue, such as http://bricklayers-manager:8082, to tell clients how "+
-		"long their jobs wait; by default they are not told", func(address string) error {
-		client, err := queueapi.NewClient(address)
-		if err == nil {
-			o.gateway.AskQueue = client.Waiting
-		}
-		return err
-	})
-	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several gateways sweep the bucket")
+	flags.BoolVar(&o.leaderElect, "leader-elect", true, "let only one of several gateways sweep the bucket and tell webhooks")
 	flags.StringVar(&o.leaseNamespace, "lease-namespace", defaultNamespace(), "namespace of the lease for that")
 	flags.DurationVar(&o.cleanup.Interval, "sweep-interval", 10*time.Minute, "pause between two sweeps of the bucket")
 	flags.DurationVar(&o.cleanup.GracePeriod, "sweep-grace-period", 2*time.Hour,
@@ -150,7 +150,7 @@ func (o *options) check(rest []string) error {
 		return errors.New("--all-namespaces needs --auth=kubernetes: without it, everybody could use every namespace")
 	case o.gateway.Rate < 0 || o.gateway.Burst < 1 || o.gateway.Concurrency < 0:
 		return errors.New("--client-rate and --client-concurrency must not be less than 0, --client-burst not less than 1")
-	case o.gateway.Jobs < 0 || o.gateway.Bytes < 0:
+	case o.gateway.Quota.Jobs < 0 || o.gateway.Quota.Bytes < 0:
 		return errors.New("--quota-jobs and --quota-bytes must not be less than 0")
 	case o.gateway.MaxUploadSize <= 0 || o.gateway.MaxOutputSize <= 0:
 		return errors.New("--max-upload-size and --max-output-size must be more than 0")

@@ -59,8 +59,8 @@ type gateway struct {
 	backoff   backoff
 }
 
-// reachWithin is how long the bucket may take to be reached. It may be that no pod can: what a pod may connect to is the
-// installation's choice.
+// reachWithin is how long the bucket may take to be reached. It may be that no pod can: what a pod may connect to is
+// the installation's choice.
 const reachWithin = 5 * time.Second
 
 func newGateway(url, tokenFile string, b backoff) *gateway {
@@ -81,8 +81,8 @@ func newGateway(url, tokenFile string, b backoff) *gateway {
 // neverRedirect leaves redirects to the caller: the token is for the gateway only.
 func neverRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// do sends one request with the pod's token and returns an answer of status 200, or to a GET 307 where the gateway sends
-// elsewhere, or an error that tells whether another try is worth it.
+// do sends one request with the pod's token and returns an answer of status 200, or to a GET 307 where the gateway
+// sends elsewhere, or an error that tells whether another try is worth it.
 func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, size int64) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, g.url+path, body)
 	if err != nil {

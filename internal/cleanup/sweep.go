@@ -1,6 +1,6 @@
 // Package cleanup deletes bytes that nothing refers to any more: files of jobs that are gone, of uploads that never
-// became a job or were not finished in time, and what attempts left that did not win. It never touches what a job refers
-// to, nor anything young.
+// became a job or were not finished in time, and what attempts left that did not win. It never touches what a job
+// refers to, nor anything young.
 package cleanup
 
 import (
@@ -121,8 +121,8 @@ type pass struct {
 	deleted, freed int64
 }
 
-// walk visits every object, from where the last pass ended. What keeps it from going on at the very place where it begins
-// would do so again: then the next pass begins anew.
+// walk visits every object, from where the last pass ended. What keeps it from going on at the very place where it
+// begins would do so again: then the next pass begins anew.
 func (p *pass) walk(ctx context.Context) error {
 	began := p.done.After
 	err := p.Store.Walk(ctx, began, func(object storage.Listed) error { return p.visit(ctx, object) })

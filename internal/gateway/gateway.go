@@ -35,7 +35,7 @@ type Options struct {
 	Authenticate bool
 	Webhooks     webhook.Policy
 	ClientLimits
-	Quota
+	Quota            Quota
 	DefaultProcessor string // of an upload that names none
 	MaxUploadSize    int64  // bytes
 	MaxOutputSize    int64  // bytes, of one output file
@@ -121,8 +121,8 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 	return g
 }
 
-// JobSeen is called with every job that the cache has, and every version of it: also with jobs that it has only for their
-// webhooks, of namespaces that are not served.
+// JobSeen is called with every job that the cache has, and every version of it: also with jobs that it has only for
+// their webhooks, of namespaces that are not served.
 func (g *Gateway) JobSeen(job *v1alpha1.ProcessingJob) {
 	if g.index != nil && g.serves(job.Namespace) == nil {
 		g.index.put(job)

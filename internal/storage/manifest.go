@@ -32,11 +32,12 @@ func (m *Manifest) File(name string) *File {
 	return nil
 }
 
-// maxManifest bounds what is read of a small object: 256 files of the longest names take less than a tenth.
-const maxManifest = 1 << 20
+// maxSmall bounds what is read of an object that is JSON: a manifest of 256 files of the longest names takes less than
+// a tenth.
+const maxSmall = 1 << 20
 
-// CommitResult makes m the result of a job unless it has one; it returns the one that stands, and ErrExists when that is
-// not m.
+// CommitResult makes m the result of a job unless it has one; it returns the one that stands, and ErrExists when that
+// is not m.
 func (s *Store) CommitResult(ctx context.Context, namespace, jobUID string, m *Manifest) (*Manifest, error) {
 	content, err := json.Marshal(m)
 	if err != nil {
@@ -69,7 +70,7 @@ func (s *Store) readJSON(ctx context.Context, key string, into any) error {
 		return err
 	}
 	defer func() { _ = object.Close() }() // it was only read
-	content, err := io.ReadAll(io.LimitReader(object, maxManifest))
+	content, err := io.ReadAll(io.LimitReader(object, maxSmall))
 	if err == nil {
 		err = json.Unmarshal(content, into)
 	}

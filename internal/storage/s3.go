@@ -31,8 +31,8 @@ func (s *Store) tuneS3(as func(any) bool) {
 }
 
 // patient ends what it has begun. To abort a write is to cancel its context, and the transfer manager then has S3 drop
-// the parts. A request that was given up could still be at work at S3: a part that arrives after the others were dropped
-// stays, and of a beginning whose answer nobody waits for nobody knows what to drop.
+// the parts. A request that was given up could still be at work at S3: a part that arrives after the others were
+// dropped stays, and of a beginning whose answer nobody waits for nobody knows what to drop.
 type patient struct{ transfermanager.S3APIClient }
 
 // CreateMultipartUpload implements transfermanager.S3APIClient.

@@ -36,7 +36,8 @@ type Store struct {
 }
 
 // Open opens the bucket of a URL such as file:///var/lib/bricklayers, whose folder is made where it is missing. Writes
-// to a bucket that is not a folder hold parts of a file in memory: writeMemory bounds the bytes of all of them together.
+// to a bucket that is not a folder hold parts of a file in memory: writeMemory bounds the bytes of all of them
+// together.
 func Open(ctx context.Context, bucketURL string, writeMemory int64) (*Store, error) {
 	u, err := url.Parse(bucketURL)
 	if err != nil {

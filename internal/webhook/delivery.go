@@ -151,8 +151,8 @@ func (d *delivery) next(ctx context.Context) bool {
 	return true
 }
 
-// enter returns what is pending of a job unless too many tries of its host are under way, and what to call when its turn
-// is over.
+// enter returns what is pending of a job unless too many tries of its host are under way, and what to call when its
+// turn is over.
 func (d *delivery) enter(uid types.UID) (e *entry, leave func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -174,8 +174,8 @@ func (d *delivery) enter(uid types.UID) (e *entry, leave func()) {
 	}
 }
 
-// turn delivers a job's webhook unless that is done, and writes down what became of it. With an error it returns when to
-// try again.
+// turn delivers a job's webhook unless that is done, and writes down what became of it. With an error it returns when
+// to try again.
 func (d *delivery) turn(ctx context.Context, e *entry) (time.Duration, error) {
 	job := &v1alpha1.ProcessingJob{}
 	// Past the cache, which may not know yet what this gateway, or the one before it, has written down.

@@ -12,10 +12,10 @@ import (
 	"bricklayers.dev/bricklayers/internal/metrics"
 )
 
-// Notifier delivers the webhooks of finished jobs, in one of several gateways. What is still to be delivered is written
-// nowhere but in the jobs: one that has a webhook, is finished and has no condition Notified. So a message may come twice,
-// when a gateway ends between a delivery and writing that down. It does not come at all only when its job is deleted
-// before, and with it the last place where that is written, and the gateway that delivers ends then, too.
+// Notifier delivers the webhooks of finished jobs, in one of several gateways. What is still to be delivered is
+// written nowhere but in the jobs: one that has a webhook, is finished and has no condition Notified. So a message may
+// come twice, when a gateway ends between a delivery and writing that down. It does not come at all only when its job
+// is deleted before, and with it the last place where that is written, and the gateway that delivers ends then, too.
 type Notifier struct {
 	Policy   *Policy
 	Cached   client.Reader

@@ -38,7 +38,7 @@ type ProcessingJobStatusApplyConfiguration struct {
 	CompletionTime *v1.Time `json:"completionTime,omitempty"`
 	// duration is completionTime − startTime, for people.
 	Duration *string `json:"duration,omitempty"`
-	// conditions carry detail: Started, Finished.
+	// conditions carry detail: Started, Finished and, of a job with a webhook, Notified.
 	Conditions []metav1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 
