@@ -20,6 +20,8 @@ CLIENTS := bricklayers
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags disable_grpc_modules -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
 # Those that speak TLS carry certificate authorities in their image.
 SET_CA = case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac
+# What watches the product in its tests.
+MONITORING := $(BIN)/monitoring/operator $(BIN)/monitoring/prometheus
 CONTROLLER_GEN := go tool controller-gen
 GOTESTSUM := go tool -modfile=hack/tools/go.mod gotestsum
 
@@ -34,7 +36,7 @@ demo: cluster-build images ## Start a cluster, install Bricklayers, and send a p
 	@go run ./hack/demo -cluster $(CLUSTER) -tag $(TAG)
 
 .PHONY: test
-test: cluster-build images $(BIN)/versitygw ## Run every test: unit, integration (real API server), end to end (real pods).
+test: cluster-build images $(BIN)/versitygw $(MONITORING) ## Run every test: unit, integration (real API server), end to end (real pods).
 	@hack/test.sh
 
 ##@ Parts of it
@@ -48,7 +50,7 @@ test-integration: cluster-build $(BIN)/versitygw ## Run the unit tests and those
 	@hack/test.sh integration
 
 .PHONY: test-e2e
-test-e2e: cluster-build images ## Run the tests that need a real node and pods.
+test-e2e: cluster-build images $(MONITORING) ## Run the tests that need a real node and pods.
 	@hack/test.sh e2e
 
 .PHONY: build
@@ -183,12 +185,22 @@ bench-gateway: cluster-build ## Measure uploads and status requests against floo
 	@KUBEBUILDER_ASSETS=$(BIN)/node go run ./test/perf/gateway
 
 .PHONY: bench-metrics
-bench-metrics: ## Measure what a scrape costs.
+bench-metrics: ## Measure what a scrape and counting cost.
 	@go run ./test/perf/metrics
 
 # A real S3 server for the tests of the bucket.
 $(BIN)/versitygw: hack/tools/versitygw/go.mod
 	@cd hack/tools/versitygw && CGO_ENABLED=0 go build -o $@ github.com/versity/versitygw/cmd/versitygw
+
+# The Prometheus Operator with its config reloader, and a Prometheus that finds its targets in Kubernetes only.
+$(BIN)/monitoring/operator: hack/tools/prometheus-operator/go.mod
+	@echo "building the Prometheus Operator (up to 7 minutes when Go has not compiled it before)"
+	@cd hack/tools/prometheus-operator && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(@D)/ tool && touch $@
+
+$(BIN)/monitoring/prometheus: hack/tools/prometheus/go.mod
+	@echo "building Prometheus (up to 6 minutes when Go has not compiled it before)"
+	@cd hack/tools/prometheus && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" \
+	  -tags remove_all_sd,enable_kubernetes_sd,disable_grpc_modules -o $(@D)/ tool && touch $@
 
 $(BIN)/kwok: hack/tools/kwok/go.mod
 	@cd hack/tools/kwok && CGO_ENABLED=0 go build -o $@ sigs.k8s.io/kwok/cmd/kwok

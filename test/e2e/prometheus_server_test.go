@@ -18,12 +18,12 @@ import (
 	"bricklayers.dev/bricklayers/test/promtool"
 )
 
-// prometheusServer is a real Prometheus on the host that scrapes every replica, with the chart's rules.
+// prometheusServer is a real Prometheus that scrapes every replica, with the chart's rules.
 type prometheusServer struct {
 	promv1.API
 }
 
-// startPrometheus scrapes as the contract says, only more often.
+// startPrometheus starts one on the host that scrapes as the contract says, only more often.
 func startPrometheus(t *testing.T) prometheusServer {
 	t.Helper()
 	binary := promtool.Require(t, "prometheus")
@@ -71,13 +71,18 @@ scrape_configs:
 		}
 		log.Close()
 	})
+	p := connect(t, address)
+	p.until(t, "all targets to be scraped", `count(up == 1)`, float64(len(gateways)+len(managers)))
+	return p
+}
+
+func connect(t *testing.T, address string) prometheusServer {
+	t.Helper()
 	client, err := api.NewClient(api.Config{Address: "http://" + address})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := prometheusServer{promv1.NewAPI(client)}
-	p.until(t, "all targets to be scraped", `count(up == 1)`, float64(len(gateways)+len(managers)))
-	return p
+	return prometheusServer{promv1.NewAPI(client)}
 }
 
 func freeAddress(t *testing.T) string {
@@ -117,6 +122,24 @@ func (p prometheusServer) ask(t *testing.T, query string, at time.Time) model.Ve
 		t.Fatalf("query %s returned a %s", query, result.Type())
 	}
 	return vector
+}
+
+// rise is by how much a counter, of all replicas, rose between the first sample and the last before a time. What goes on
+// all the while has risen more often than the test looked on.
+func (p prometheusServer) rise(t *testing.T, counter string, at time.Time) (sum float64) {
+	t.Helper()
+	result, _, _, err := p.Query(t.Context(), counter+"[1h]", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matrix, ok := result.(model.Matrix)
+	if !ok {
+		t.Fatalf("samples of %s are a %s", counter, result.Type())
+	}
+	for _, series := range matrix {
+		sum += float64(series.Values[len(series.Values)-1].Value - series.Values[0].Value)
+	}
+	return sum
 }
 
 // onlyOneGateway tells when a rollout has left one gateway, the new one.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,34 +28,46 @@ const (
 	untilFilesAreDeleted = sweepGrace + 3*sweepInterval
 )
 
-// TestPrometheus has a real Prometheus scrape the product and holds the answer of each query of the contract, and of
-// each panel of the dashboards, against what was done.
+// TestPrometheus has two real Prometheus scrape the product, one by the scrape configuration of the contract and one by
+// the Prometheus Operator, and holds their answers to each query of the contract, and of each panel of the dashboards,
+// against what was done.
 func TestPrometheus(t *testing.T) {
 	require(t)
+	installOperator(t)
 	sweepOften(t)
-	p := startPrometheus(t)
+	operated, plain := startOperated(t), startPrometheus(t)
+	servers := map[string]prometheusServer{"scrape configuration": plain, "operator": operated}
 	before := scrape(t)
 	doSomeOfEverything(t)
-	p.until(t, "the files of a deleted job to be swept", `sum(increase(cleanup_files_deleted_total[5m]))`, 0.5)
+	plain.until(t, "the files of a deleted job to be swept", `sum(increase(cleanup_files_deleted_total[5m]))`, 0.5)
 	after := scrape(t)
-	p.until(t, "the last download to be scraped", `sum(increase(downloads_total{status="success"}[5m]))`, goodDownloads*(1-tolerance))
+	for _, p := range servers {
+		p.until(t, "the last sweep to be scraped", `sum(increase(cleanup_files_deleted_total[5m]))`, 0.5)
+		p.until(t, "the last download to be scraped", `sum(increase(downloads_total{status="success"}[5m]))`,
+			goodDownloads*(1-tolerance))
+	}
 	now := time.Now()
 	moved := func(series string) float64 { return after[series] - before[series] }
 
-	t.Run("contract queries", func(t *testing.T) { contractQueries(t, p, now, moved) })
-	t.Run("dashboards", func(t *testing.T) { dashboardQueries(t, p, now) })
-	t.Run("rules", func(t *testing.T) { healthyRules(t, p) })
+	for name, p := range servers {
+		t.Run(name, func(t *testing.T) {
+			t.Run("contract queries", func(t *testing.T) { contractQueries(t, p, now, moved) })
+			t.Run("dashboards", func(t *testing.T) { dashboardQueries(t, p, now) })
+			t.Run("rules", func(t *testing.T) { healthyRules(t, p) })
+		})
+	}
+	t.Run("targets of the operator", func(t *testing.T) { targetsOfServiceMonitors(t, operated) })
 }
 
-// sweepOften has the cleanup service run every few seconds for the time of the test.
+// sweepOften has the cleanup service run, and the operator's Prometheus scrape, every few seconds for the time of the test.
 func sweepOften(t *testing.T) {
 	t.Helper()
 	upgrade := func(args ...string) error {
 		return program(t.Context(), "helm", append([]string{"upgrade", "bricklayers", "charts/bricklayers", "--namespace", namespace,
 			"--wait", "--timeout", "3m"}, args...)...)
 	}
-	err := upgrade("--set", fmt.Sprintf("gateway.sweep.interval=%s,gateway.sweep.gracePeriod=%s,gateway.uploadTimeout=20s",
-		sweepInterval, sweepGrace))
+	err := upgrade("--set", fmt.Sprintf("gateway.sweep.interval=%s,gateway.sweep.gracePeriod=%s,gateway.uploadTimeout=20s,"+
+		"monitoring.serviceMonitor.interval=1s", sweepInterval, sweepGrace))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +118,7 @@ func contractQueries(t *testing.T, p prometheusServer, now time.Time, moved func
 	mean := func(family string) float64 { return moved(family+"_sum") / moved(family+"_count") }
 	refused := moved(`uploads_total{status="failed_validation"}`) // behaving sends some without a file, too
 	anything := math.Inf(1)
+	t.Log("| query | sample | returned | done |")
 	for _, c := range []struct {
 		query  string
 		series model.Metric // labels that the looked-at sample must have
@@ -127,7 +141,7 @@ func contractQueries(t *testing.T, p prometheusServer, now time.Time, moved func
 		{`sum(rate(processing_jobs_total{status=~"error|timeout"}[5m])) / sum(rate(processing_jobs_total[5m]))`,
 			nil, 1, float64(badJobs) / (goodJobs + badJobs)},
 		{`rate(cleanup_bytes_freed_total[1h]) / rate(cleanup_runs_total[1h])`,
-			nil, 1, moved("cleanup_bytes_freed_total") / moved("cleanup_runs_total")},
+			nil, 1, moved("cleanup_bytes_freed_total") / p.rise(t, "cleanup_runs_total", now)},
 		{`increase(cleanup_files_deleted_total[1h])`, nil, 1, moved("cleanup_files_deleted_total")},
 		{`sum by (status) (increase(uploads_total[5m]))`, model.Metric{"status": "failed_validation"}, 1, refused},
 		// And the other families, so that each has been seen with the value of what was done.
@@ -144,7 +158,7 @@ func contractQueries(t *testing.T, p prometheusServer, now time.Time, moved func
 	} {
 		got, found := pick(p.ask(t, c.query, now), c.series)
 		got *= c.scale
-		t.Logf("%-108s %.6g", c.query, got)
+		t.Logf("| `%s` | %s | %.6g | %s |", strings.ReplaceAll(c.query, "|", `\|`), c.series, got, wanted(c.want))
 		switch {
 		case !found:
 			t.Errorf("%s has no sample with %v", c.query, c.series)
@@ -156,6 +170,13 @@ func contractQueries(t *testing.T, p prometheusServer, now time.Time, moved func
 			t.Errorf("%s is %v, want %v", c.query, got, c.want)
 		}
 	}
+}
+
+func wanted(value float64) string {
+	if math.IsInf(value, 1) {
+		return "0 or more"
+	}
+	return fmt.Sprintf("%.6g", value)
 }
 
 // pick returns the value of the sample that has some labels. Of several it takes the largest: a standby has samples,
