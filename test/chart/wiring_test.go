@@ -85,9 +85,13 @@ func wantScraped(t *testing.T, objects []*unstructured.Unstructured, service *co
 		Spec              struct {
 			Selector  metav1.LabelSelector `json:"selector"`
 			Endpoints []struct {
-				Port     string `json:"port"`
-				Path     string `json:"path"`
-				Interval string `json:"interval"`
+				Port        string `json:"port"`
+				Path        string `json:"path"`
+				Interval    string `json:"interval"`
+				Relabelings []struct {
+					Action string `json:"action"`
+					Regex  string `json:"regex"`
+				} `json:"relabelings"`
 			} `json:"endpoints"`
 		} `json:"spec"`
 	}](t, objects, "ServiceMonitor", service.Name)
