@@ -16,6 +16,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/childname"
+	"bricklayers.dev/bricklayers/internal/filename"
 	"bricklayers.dev/bricklayers/internal/parameters"
 	"bricklayers.dev/bricklayers/internal/queue"
 )
@@ -318,6 +319,6 @@ func inputName(job *v1alpha1.ProcessingJob) string {
 	case input.PersistentVolumeClaim != nil:
 		return path.Base(input.PersistentVolumeClaim.Path)
 	default:
-		return nameFromURL(ptr.Deref(input.URL, ""))
+		return filename.FromURL(ptr.Deref(input.URL, ""))
 	}
 }

@@ -82,6 +82,8 @@ func (o *options) bindFiles(flags *flag.FlagSet) {
 		"how long a resumable upload may take, all its requests and pauses together")
 	flags.BoolVar(&o.gateway.RedirectDownloads, "redirect-downloads", true,
 		"send downloads to a signed address of the bucket, where it has such")
+	flags.BoolVar(&o.gateway.InputURLs, "input-urls", true,
+		"make jobs of links, too, which their pods fetch from public https addresses")
 	flags.BoolVar(&o.gateway.RedirectPods, "redirect-pods", true, "the same for the pods of jobs")
 }
 

@@ -50,6 +50,7 @@ type Options struct {
 	// Where the bucket signs addresses, clients and pods can be sent there instead of having the bytes pass through.
 	RedirectDownloads bool
 	RedirectPods      bool
+	InputURLs         bool // whether a job may be made of a link
 }
 
 // Gateway serves people and pods.

@@ -68,6 +68,9 @@ func (u *upload) finish(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 	if u.existing != nil {
 		return u.replay(u.existing)
 	}
+	if u.link != "" {
+		return u.create(ctx)
+	}
 	switch err := u.commit(); {
 	case errors.Is(err, storage.ErrExists):
 		if err := u.meet(ctx); err != nil {
@@ -97,8 +100,7 @@ func (u *upload) stillThere(ctx context.Context, job *v1alpha1.ProcessingJob) er
 
 // replay answers a repeated request with the job of the first one.
 func (u *upload) replay(job *v1alpha1.ProcessingJob) (*v1alpha1.ProcessingJob, error) {
-	first := job.Spec.Input.Upload
-	if first == nil || string(first.SHA256) != u.sha256 || job.Spec.Processor != u.processor.Name ||
+	if !u.sameInput(&job.Spec.Input) || job.Spec.Processor != u.processor.Name ||
 		!maps.Equal(job.Spec.Parameters, u.parameters) {
 		return nil, fail(http.StatusUnprocessableEntity, reasonKeyReused,
 			"this Idempotency-Key belongs to another upload; use a new key for each")
@@ -136,9 +138,7 @@ func (u *upload) create(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 		Spec: v1alpha1.ProcessingJobSpec{
 			Processor: u.processor.Name,
 			Priority:  u.priority,
-			Input: v1alpha1.Input{Upload: &v1alpha1.UploadInput{
-				Name: v1alpha1.FileName(u.fileName), Size: ptr.To(u.size), SHA256: v1alpha1.Digest(u.sha256),
-			}},
+			Input:     u.input(),
 		},
 	}
 	if u.webhook != "" {

@@ -39,10 +39,11 @@ func describeUploads(d *openapi.Document, calls map[string]apiCall) {
 		"priority": {
 			Type: "integer", Description: "higher starts sooner", Minimum: ptr.To(-maxPriority), Maximum: ptr.To(maxPriority),
 		},
+		"url":     text("https address of the file, in place of the file; the job's pod fetches it"),
 		"webhook": text("address that is told once the job has finished, on a host that the installation allows"),
 	}
 	form := &openapi.Schema{
-		Type: "object", Properties: map[string]*openapi.Schema{"file": text("the file, with a name")}, Required: []string{"file"},
+		Type: "object", Properties: map[string]*openapi.Schema{"file": text("the file, with a name, unless there is a url")},
 		// parameters[NAME]
 		AdditionalProperties: text("parameters[NAME]: value of one of the Processor's parameters"),
 	}
@@ -54,7 +55,7 @@ func describeUploads(d *openapi.Document, calls map[string]apiCall) {
 			Description: "parameters[NAME]: value of one of the Processor's parameters",
 		},
 	}
-	for _, name := range []string{"processor", "priority", "webhook"} {
+	for _, name := range []string{"url", "processor", "priority", "webhook"} {
 		form.Properties[name] = fields[name]
 		parameters = append(parameters, openapi.Parameter{
 			Name: name, In: "query", Schema: fields[name], Description: fields[name].Description,
@@ -72,8 +73,8 @@ func describeUploads(d *openapi.Document, calls map[string]apiCall) {
 				"The fields of a form may come in any order, and may stand in the address instead.",
 			Parameters: parameters,
 			RequestBody: &openapi.Body{
-				Required: true, Description: "A form, or the file itself as any other type.",
-				Content: map[string]openapi.Media{"multipart/form-data": {Schema: form}, bytesType: {}},
+				Description: "A form, or the file itself as any other type; nothing where the address has a url.",
+				Content:     map[string]openapi.Media{"multipart/form-data": {Schema: form}, bytesType: {}},
 			},
 		},
 		good: map[string]openapi.Media{jsonType: {Schema: d.SchemaOf(jobView{})}}, guarded: true,

@@ -51,6 +51,7 @@ const (
 	reasonNoSuchFile        = "no_such_file"
 	reasonFileMissing       = "file_missing"
 	reasonWebhook           = "webhook_not_allowed"
+	reasonLinks             = "url_not_allowed"
 	reasonBadDigest         = "bad_digest"
 	reasonDigestMismatch    = "digest_mismatch"
 	reasonListingOff        = "listing_disabled"

@@ -25,6 +25,9 @@ func (g *Gateway) describeResumable(ctx context.Context, header http.Header, siz
 	if err := u.setMetadata(header.Get("Upload-Metadata")); err != nil {
 		return nil, err
 	}
+	if u.link != "" {
+		return nil, fail(http.StatusBadRequest, reasonBadField, "url is not for uploads; POST /api/v1/upload takes it")
+	}
 	if u.fileName == "" {
 		return nil, fail(http.StatusBadRequest, reasonNoFile, "the Upload-Metadata has no filename")
 	}

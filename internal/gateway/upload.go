@@ -24,7 +24,9 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
 	defer u.close()
 	job, err := u.run(w, r)
 	endBody(w, r)
-	g.countUpload(u.size, err)
+	if u.link == "" { // of which no byte comes here
+		g.countUpload(u.size, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -67,6 +69,7 @@ type upload struct {
 	priority      *int32
 	webhook       string
 	fileName      string
+	link          string // in place of a file
 
 	processor *v1alpha1.Processor     // once it is known which
 	jobID     string                  // the job's name
@@ -155,10 +158,13 @@ func (u *upload) checkFile() error {
 
 // check is everything that can be said against the upload once all of it is here.
 func (u *upload) check() error {
+	if u.link != "" {
+		return u.checkLink()
+	}
 	if u.fileName == "" {
 		return fail(http.StatusBadRequest, reasonNoFile,
 			"there is no file: send multipart/form-data with a field named file, "+
-				"or the file itself as the body and its name as ?name=part.gcode")
+				"or the file itself as the body and its name as ?name=part.gcode, or a link to it as ?url=https://...")
 	}
 	if err := u.admit(); err != nil {
 		return err

@@ -197,11 +197,16 @@ func (u *upload) setField(name, value string) error {
 			return repeated(name)
 		}
 		return u.setWebhook(value)
+	case name == "url":
+		if u.link != "" {
+			return repeated(name)
+		}
+		return u.setLink(value)
 	case name == "file":
 		return fail(http.StatusBadRequest, reasonBadField, "file belongs into the body")
 	default:
 		return fail(http.StatusBadRequest, reasonBadField,
-			"there is no field %q; there are file, processor, parameters[NAME], priority and webhook", name)
+			"there is no field %q; there are file or url, processor, parameters[NAME], priority and webhook", name)
 	}
 	return nil
 }

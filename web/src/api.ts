@@ -60,6 +60,23 @@ export async function status(id: string): Promise<Job> {
   return (await (await call(`/api/v1/status/${encodeURIComponent(id)}`)).json()) as Job;
 }
 
+/** Makes a job of a link to a file. */
+export async function sendLink(
+  address: string,
+  processor: string,
+  values: Record<string, string>,
+  priority: string,
+  key: string,
+): Promise<Job> {
+  const form = new FormData();
+  form.set("url", address);
+  form.set("processor", processor);
+  if (priority) form.set("priority", priority);
+  for (const [name, value] of Object.entries(values)) form.set(`parameters[${name}]`, value);
+  const answer = await call("/api/v1/upload", { method: "POST", body: form, headers: { "Idempotency-Key": key } });
+  return (await answer.json()) as Job;
+}
+
 export async function cancel(id: string): Promise<void> {
   await call(`/api/v1/jobs/${encodeURIComponent(id)}`, { method: "DELETE" });
 }

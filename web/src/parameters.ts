@@ -93,10 +93,19 @@ export function checkFile(
 ): string {
   if (file.size === 0) return "The file is empty.";
   if (file.size > accepts.max_size) return `The file has ${size(file.size)}; the limit is ${size(accepts.max_size)}.`;
-  const formats = accepts.formats ?? [];
-  const name = file.name.toLowerCase();
-  if (formats.length > 0 && !formats.some((f) => name.endsWith("." + f))) {
+  return checkName(file.name, accepts.formats);
+}
+
+function checkName(name: string, formats: string[] = []): string {
+  const lower = name.toLowerCase();
+  if (formats.length > 0 && !formats.some((f) => lower.endsWith("." + f))) {
     return `Only files ending in ${formats.map((f) => "." + f).join(", ")} are taken.`;
   }
   return "";
+}
+
+/** What is wrong with a link before it is sent, or "". */
+export function checkLink(address: string, name: string, accepts: { formats?: string[] }): string {
+  if (!URL.canParse(address) || new URL(address).protocol !== "https:") return "A link must begin with https://.";
+  return checkName(name, accepts.formats);
 }

@@ -176,12 +176,23 @@ func (g *gateway) stop() {
 // call sends a request and decodes a JSON answer into the value, if one is given.
 func (g *gateway) call(method, url string, body io.Reader, token string, into any) int {
 	g.t.Helper()
+	if token != "" {
+		return g.callWith(method, url, body, into, "Authorization", "Bearer "+token)
+	}
+	return g.callWith(method, url, body, into)
+}
+
+// callWith is call with names and values of headers; those without a value are left out.
+func (g *gateway) callWith(method, url string, body io.Reader, into any, header ...string) int {
+	g.t.Helper()
 	request, err := http.NewRequestWithContext(g.t.Context(), method, url, body)
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i < len(header); i += 2 {
+		if header[i+1] != "" {
+			request.Header.Set(header[i], header[i+1])
+		}
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

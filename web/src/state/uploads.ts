@@ -5,6 +5,7 @@ import { createStore, del, entries as stored, set } from "idb-keyval";
 import { DetailedError, type HttpRequest, Upload as Tus } from "tus-js-client";
 import { ApiError, authorization, problemOf } from "../api";
 import type { Values } from "../parameters";
+import { randomKey } from "../random";
 import type { ParameterProblem } from "../types";
 import { add } from "./jobs";
 import { Speed } from "./speed";
@@ -81,10 +82,6 @@ async function claim(key: string, take: () => void) {
       return lock ? new Promise(() => undefined) : undefined; // held until the page ends
     });
   });
-}
-
-function randomKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
 
 export function send(files: File[], processor: string, values: Values, priority: string) {

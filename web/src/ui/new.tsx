@@ -3,10 +3,12 @@ import { computed, signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { processors as fetchProcessors, token, words } from "../api";
 import { bytes } from "../format";
-import { checkAll, checkFile, given, type Values } from "../parameters";
+import { checkAll, checkFile, checkLink, given, type Values } from "../parameters";
+import { addLink, links, nameOf, removeLink, submitLink } from "../state/links";
 import { send } from "../state/uploads";
 import type { Processor } from "../types";
 import { Icon } from "./icons";
+import { LinkField, pastedLink } from "./links";
 import { ParameterFields } from "./parameters";
 
 const processors = signal<Processor[] | null>(null);
@@ -31,6 +33,11 @@ const wrongPriority = computed(() => {
 const wrongFiles = computed(() =>
   files.value.map((f) => (chosen.value ? checkFile(f, chosen.value, bytes) : "")),
 );
+const wrongLinks = computed(() =>
+  links.value.map((l) => l.error || (chosen.value ? checkLink(l.address, nameOf(l.address), chosen.value) : "")),
+);
+/** What the gateway said of a link does not keep it from being tried again. */
+const goodLinks = computed(() => links.value.filter((l, i) => l.error || !wrongLinks.value[i]));
 
 async function load() {
   try {
@@ -56,20 +63,22 @@ function submit(event: Event) {
     return;
   }
   const fine = files.value.filter((_, i) => !wrongFiles.value[i]);
-  if (fine.length === 0) return;
-  send(fine, p.name, given(p.parameters, chosenValues.value), priority.value);
+  const set = given(p.parameters, chosenValues.value);
+  for (const link of goodLinks.value) void submitLink(link, p.name, set, priority.value);
+  if (fine.length > 0) send(fine, p.name, set, priority.value);
   files.value = files.value.filter((f) => !fine.includes(f));
   showErrors.value = false;
 }
 
 export function NewJobs() {
   useEffect(() => void load(), [token.value]);
-  const ready = files.value.filter((_, i) => !wrongFiles.value[i]).length;
+  const ready = files.value.filter((_, i) => !wrongFiles.value[i]).length + goodLinks.value.length;
+  const some = files.value.length + links.value.length > 0;
   return (
     <form class="card new" aria-labelledby="new-title" onSubmit={submit} noValidate>
       <h2 id="new-title">New print</h2>
       <DropZone />
-      {files.value.length > 0 && <Chosen />}
+      {some && <Chosen />}
       {trouble.value && (
         <p class="notice bad" role="alert">
           The processors could not be read: {trouble.value}.{" "}
@@ -87,7 +96,7 @@ export function NewJobs() {
           <Icon name="upload" />
           {ready > 1 ? `Process ${ready} files` : "Process"}
         </button>
-        {files.value.length === 0 && <span class="hint">Choose a file first.</span>}
+        {!some && <span class="hint">Choose a file first.</span>}
       </div>
     </form>
   );
@@ -118,6 +127,7 @@ function DropZone() {
           e.currentTarget.value = "";
         }}
       />
+      <LinkField />
       {chosen.value && (
         <p class="hint">
           {formats.length > 0 ? formats.map((f) => "." + f).join(", ") : "Any file"}, up to {bytes(chosen.value.max_size)}
@@ -127,7 +137,7 @@ function DropZone() {
   );
 }
 
-/** Takes files that are dropped or pasted anywhere on the page. */
+/** Takes files that are dropped, and files and links that are pasted, anywhere on the page. */
 function dropAnywhere(over: (is: boolean) => void): () => void {
   let depth = 0;
   const hasFiles = (e: DragEvent) => e.dataTransfer?.types.includes("Files") ?? false;
@@ -143,7 +153,10 @@ function dropAnywhere(over: (is: boolean) => void): () => void {
       addFiles(e.dataTransfer!.files);
     },
   };
-  const paste = (e: ClipboardEvent) => addFiles(e.clipboardData?.files ?? []);
+  const paste = (e: ClipboardEvent) => {
+    addFiles(e.clipboardData?.files ?? []);
+    addLink(pastedLink(e));
+  };
   for (const [name, listener] of Object.entries(listeners)) addEventListener(name, listener as EventListener);
   addEventListener("paste", paste);
   return () => {
@@ -156,25 +169,35 @@ function Chosen() {
   return (
     <ul class="chosen" aria-label="Chosen files">
       {files.value.map((file, i) => (
-        <li key={i} class={wrongFiles.value[i] ? "wrong" : ""}>
-          <span class="name">{file.name}</span>
-          <span class="hint">{bytes(file.size)}</span>
-          <button
-            type="button"
-            class="plain icon-only"
-            aria-label={`Take ${file.name} off`}
-            onClick={() => (files.value = files.value.filter((f) => f !== file))}
-          >
-            <Icon name="cross" />
-          </button>
-          {wrongFiles.value[i] && (
-            <p class="error" role="alert">
-              {wrongFiles.value[i]}
-            </p>
-          )}
-        </li>
+        <ChosenOne
+          key={i}
+          name={file.name}
+          hint={bytes(file.size)}
+          wrong={wrongFiles.value[i]}
+          remove={() => (files.value = files.value.filter((f) => f !== file))}
+        />
+      ))}
+      {links.value.map((link, i) => (
+        <ChosenOne key={link.address} name={link.address} hint="link" wrong={wrongLinks.value[i]} remove={() => removeLink(link)} />
       ))}
     </ul>
+  );
+}
+
+function ChosenOne({ name, hint, wrong, remove }: { name: string; hint: string; wrong: string | undefined; remove: () => void }) {
+  return (
+    <li class={wrong ? "wrong" : ""}>
+      <span class="name">{name}</span>
+      <span class="hint">{hint}</span>
+      <button type="button" class="plain icon-only" aria-label={`Take ${name} off`} onClick={remove}>
+        <Icon name="cross" />
+      </button>
+      {wrong && (
+        <p class="error" role="alert">
+          {wrong}
+        </p>
+      )}
+    </li>
   );
 }
 

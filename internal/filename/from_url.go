@@ -1,4 +1,4 @@
-package controllers
+package filename
 
 import (
 	"net/url"
@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// nameFromURL is the file's name that an address ends with, made to fit v1alpha1.FileName, or "input".
-func nameFromURL(address string) string {
+// FromURL is the file's name that an address ends with, made to fit v1alpha1.FileName, or "input".
+func FromURL(address string) string {
 	const longest = 200
 	u, err := url.Parse(address)
 	if err != nil {
