@@ -124,8 +124,8 @@ func (p prometheusServer) ask(t *testing.T, query string, at time.Time) model.Ve
 	return vector
 }
 
-// rise is by how much a counter, of all replicas, rose between the first sample and the last before a time. What goes on
-// all the while has risen more often than the test looked on.
+// rise is by how much a counter, of all replicas, rose between the first sample and the last before a time: what a query is
+// held against where things go on by themselves, before the test looks and after.
 func (p prometheusServer) rise(t *testing.T, counter string, at time.Time) (sum float64) {
 	t.Helper()
 	result, _, _, err := p.Query(t.Context(), counter+"[1h]", at)
