@@ -80,8 +80,12 @@ func (s *Store) Verify(ctx context.Context, key string, size int64, sha256 strin
 		stored, _, err := s.Stat(ctx, key)
 		return stored == size, err
 	}
-	head, err := client.HeadObject(ctx, &s3.HeadObjectInput{
-		Bucket: aws.String(s.name), Key: aws.String(s.prefix + key), ChecksumMode: types.ChecksumModeEnabled,
+	var head *s3.HeadObjectOutput
+	err := oneStep(ctx, func(ctx context.Context) (err error) {
+		head, err = client.HeadObject(ctx, &s3.HeadObjectInput{
+			Bucket: aws.String(s.name), Key: aws.String(s.prefix + key), ChecksumMode: types.ChecksumModeEnabled,
+		})
+		return err
 	})
 	var missing *types.NotFound
 	if errors.As(err, &missing) {

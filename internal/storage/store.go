@@ -71,18 +71,31 @@ type Object struct {
 	ModTime time.Time
 
 	reader *blob.Reader
+	steps  *stallable
 }
 
 // Close ends the reading.
-func (o *Object) Close() error { return o.reader.Close() }
+func (o *Object) Close() error {
+	err := o.reader.Close()
+	o.steps.cancel(nil)
+	return err
+}
 
 // Open opens an object, or returns ErrNotFound.
 func (s *Store) Open(ctx context.Context, key string) (*Object, error) {
-	r, err := s.bucket.NewReader(ctx, key, nil)
+	steps := newStallable(ctx)
+	var r *blob.Reader
+	err := steps.step(func() (err error) {
+		r, err = s.bucket.NewReader(steps, key, nil)
+		return err
+	})
 	if err != nil {
+		steps.cancel(nil)
 		return nil, wrap("open", key, err)
 	}
-	object := &Object{ReadSeeker: r, Size: r.Size(), ModTime: r.ModTime(), reader: r}
+	object := &Object{
+		ReadSeeker: &stallableReader{r, steps}, Size: r.Size(), ModTime: r.ModTime(), reader: r, steps: steps,
+	}
 	var plain io.Reader
 	if r.As(&plain) {
 		if file, ok := plain.(*os.File); ok {
@@ -94,7 +107,11 @@ func (s *Store) Open(ctx context.Context, key string) (*Object, error) {
 
 // Stat returns an object's size and time, or ErrNotFound.
 func (s *Store) Stat(ctx context.Context, key string) (size int64, modTime time.Time, err error) {
-	attributes, err := s.bucket.Attributes(ctx, key)
+	var attributes *blob.Attributes
+	err = oneStep(ctx, func(ctx context.Context) (err error) {
+		attributes, err = s.bucket.Attributes(ctx, key)
+		return err
+	})
 	if err != nil {
 		return 0, time.Time{}, wrap("stat", key, err)
 	}
@@ -103,7 +120,7 @@ func (s *Store) Stat(ctx context.Context, key string) (size int64, modTime time.
 
 // Delete deletes an object, and in a file:// bucket the folders that it leaves empty; or returns ErrNotFound.
 func (s *Store) Delete(ctx context.Context, key string) error {
-	if err := s.bucket.Delete(ctx, key); err != nil {
+	if err := oneStep(ctx, func(ctx context.Context) error { return s.bucket.Delete(ctx, key) }); err != nil {
 		return wrap("delete", key, err)
 	}
 	s.pruneAbove(key)

@@ -49,7 +49,11 @@ func (s *Store) Walk(ctx context.Context, after string, visit func(Listed) error
 func (s *Store) listUnder(ctx context.Context, prefix, after string, visit func(Listed) error) error {
 	it := s.bucket.List(&blob.ListOptions{Prefix: prefix, BeforeList: s.beginAfter(after)})
 	for {
-		object, err := it.Next(ctx)
+		var object *blob.ListObject
+		err := oneStep(ctx, func(ctx context.Context) (err error) {
+			object, err = it.Next(ctx)
+			return err
+		})
 		if errors.Is(err, io.EOF) || gcerrors.Code(err) == gcerrors.NotFound {
 			return nil
 		}

@@ -17,7 +17,7 @@ type Writer struct {
 	store  *Store
 	key    string
 	blob   *blob.Writer
-	cancel context.CancelFunc
+	steps  *stallable
 	once   bool     // Commit fails when the object exists
 	file   *os.File // what a file:// bucket writes to until Commit
 	memory int64    // bytes reserved
@@ -75,8 +75,8 @@ func (s *Store) reserved(ctx context.Context, key string, once bool) (*Writer, e
 }
 
 func (s *Store) write(ctx context.Context, key string, once bool, memory int64) (*Writer, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	w := &Writer{store: s, key: key, cancel: cancel, once: once, memory: memory}
+	steps := newStallable(ctx)
+	w := &Writer{store: s, key: key, steps: steps, once: once, memory: memory}
 	options := &blob.WriterOptions{
 		ContentType:        contentType, // or the first bytes would be held back to guess it
 		ContentDisposition: disposition(key),
@@ -92,7 +92,7 @@ func (s *Store) write(ctx context.Context, key string, once bool, memory int64) 
 	var err error
 	// The folder may be pruned between its making and the file's.
 	for range 3 {
-		if w.blob, err = s.bucket.NewWriter(ctx, key, options); gcerrors.Code(err) != gcerrors.NotFound {
+		if w.blob, err = s.bucket.NewWriter(steps, key, options); gcerrors.Code(err) != gcerrors.NotFound {
 			break
 		}
 	}
@@ -113,15 +113,18 @@ func disposition(key string) string {
 // end gives back what the write holds.
 func (w *Writer) end() {
 	w.done = true
-	w.cancel()
+	w.steps.cancel(nil)
 	if w.memory > 0 {
 		w.store.memory.Release(w.memory)
 	}
 }
 
 // Write implements io.Writer.
-func (w *Writer) Write(p []byte) (int, error) {
-	n, err := w.blob.Write(p)
+func (w *Writer) Write(p []byte) (n int, err error) {
+	err = w.steps.step(func() (err error) {
+		n, err = w.blob.Write(p)
+		return err
+	})
 	if err != nil {
 		err = wrap("write", w.key, err)
 	}
@@ -134,7 +137,7 @@ func (w *Writer) Commit() error {
 	if w.file != nil {
 		return w.commitFile()
 	}
-	if err := w.blob.Close(); err != nil {
+	if err := w.steps.step(w.blob.Close); err != nil {
 		return wrap("commit", w.key, err)
 	}
 	return nil
@@ -153,6 +156,6 @@ func (w *Writer) Abort() {
 // drop has the driver take back what was written: to close a writer whose context is cancelled is how gocloud does it,
 // and the error it then returns says no more than that.
 func (w *Writer) drop() {
-	w.cancel()
+	w.steps.cancel(nil)
 	_ = w.blob.Close()
 }

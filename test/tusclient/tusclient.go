@@ -18,6 +18,7 @@ type Client struct {
 	Server func() string                              // host:port of the next request
 	Chunk  int64                                      // bytes of a request
 	Cut    func(length int64) (after int64, cut bool) // whether to cut a request of a length, and after how many bytes
+	Failed func(error) error                          // what to do about a request that failed; nil gives up
 }
 
 // Result is what an upload came to.
@@ -37,7 +38,10 @@ func (c *Client) Upload(ctx context.Context, name string, content io.ReaderAt, s
 	for {
 		offset, jobID, err := c.offset(ctx, location)
 		if err != nil {
-			return result, err
+			if err = c.failed(err); err != nil {
+				return result, err
+			}
+			continue
 		}
 		if jobID != "" {
 			result.JobID = jobID
@@ -54,9 +58,18 @@ func (c *Client) Upload(ctx context.Context, name string, content io.ReaderAt, s
 			result.Cuts++
 		}
 		if err != nil {
-			return result, err
+			if err = c.failed(err); err != nil {
+				return result, err
+			}
 		}
 	}
+}
+
+func (c *Client) failed(err error) error {
+	if c.Failed == nil {
+		return err
+	}
+	return c.Failed(err)
 }
 
 func (c *Client) create(ctx context.Context, name string, size int64) (location string, err error) {

@@ -84,13 +84,26 @@ type gateway struct {
 }
 
 func startGateway(t *testing.T, flags ...string) *gateway {
-	cp := controlplane.Require(t, running)
-	return startGatewayBehind(t, cp.Config, flags...)
+	g := newGateway(t)
+	g.start(flags...)
+	t.Cleanup(g.stop)
+	return g
 }
 
+// startGatewayBehind starts one that reaches the API server in another way.
 func startGatewayBehind(t *testing.T, config *rest.Config, flags ...string) *gateway {
+	g := newGateway(t)
+	g.config = config
+	g.start(flags...)
+	t.Cleanup(g.stop)
+	return g
+}
+
+// newGateway is startGateway without the start.
+func newGateway(t *testing.T) *gateway {
+	t.Helper()
 	cp := controlplane.Require(t, running)
-	g := &gateway{t: t, cp: cp, config: config, namespace: cp.Namespace(t), bucket: filepath.Join(t.TempDir(), "bucket")}
+	g := &gateway{t: t, cp: cp, config: cp.Config, namespace: cp.Namespace(t), bucket: filepath.Join(t.TempDir(), "bucket")}
 	g.address, g.pods = freeAddress(t), freeAddress(t)
 	processor := &v1alpha1.Processor{
 		ObjectMeta: metav1.ObjectMeta{Namespace: g.namespace, Name: "brick"},
@@ -102,8 +115,6 @@ func startGatewayBehind(t *testing.T, config *rest.Config, flags ...string) *gat
 	if err := cp.Client.Create(t.Context(), processor); err != nil {
 		t.Fatal(err)
 	}
-	g.start(flags...)
-	t.Cleanup(g.stop)
 	return g
 }
 
