@@ -159,11 +159,15 @@ func TestKilledAtEveryStepOfAResumableUpload(t *testing.T) {
 	api := g.beforeAPIServer()
 	g.start(flag)
 	t.Cleanup(g.stop)
-	finished := func(r *http.Request) bool { return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/finished") }
+	finished := func(r *http.Request) bool {
+		return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/finished")
+	}
 	part := func(r *http.Request) bool {
 		return r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/uploads/") && strings.HasSuffix(r.URL.Path, "0000")
 	}
-	dropped := func(r *http.Request) bool { return r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/uploads/") }
+	dropped := func(r *http.Request) bool {
+		return r.Method == http.MethodDelete && strings.Contains(r.URL.Path, "/uploads/")
+	}
 	content := large[:3<<20] // a write at once
 	tries := 0
 	for name, step := range map[string]func(*http.Request) bool{
