@@ -181,7 +181,7 @@ bench-controller: cluster-build build-manager $(BIN)/kwok ## Measure the manager
 	@go run ./test/perf/controller
 
 .PHONY: bench-gateway
-bench-gateway: cluster-build ## Measure uploads and status requests against floors.
+bench-gateway: cluster-build $(BIN)/versitygw ## Measure the gateway against floors (tusd, nginx) and under attack.
 	@KUBEBUILDER_ASSETS=$(BIN)/node go run ./test/perf/gateway
 
 .PHONY: bench-metrics

@@ -1,15 +1,17 @@
-// Package storagetest runs a real S3 server for tests.
+// Package storagetest runs a real S3 server for tests and benchmarks.
 package storagetest
 
 import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -46,33 +48,54 @@ func (s *Server) BucketURL() string {
 // test where the server's program is not there.
 func S3(t testing.TB) *Server {
 	t.Helper()
-	program := program()
-	if program == "" {
-		t.Skip("needs the S3 server versitygw: set VERSITYGW to its program, or build hack/tools/versitygw to bin/versitygw")
+	for _, variable := range Environment {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	s, err := Start(t.Context(), t.TempDir(), t.TempDir())
+	if errors.Is(err, exec.ErrNotFound) {
+		t.Skip(err)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Environment is what a program needs that opens the bucket.
+var Environment = []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey}
+
+// Start runs a server with a bucket on a folder; metadata goes into another, because not every file system has extended
+// attributes. It returns exec.ErrNotFound where the server's program is not there.
+func Start(ctx context.Context, root, metadata string) (*Server, error) {
+	program := program()
+	if program == "" {
+		return nil, fmt.Errorf("needs the S3 server versitygw: set VERSITYGW to its program, or build "+
+			"hack/tools/versitygw to bin/versitygw: %w", exec.ErrNotFound)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
 	address := listener.Addr().String()
 	if err := listener.Close(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	s := &Server{Endpoint: "http://" + address, Root: t.TempDir()}
-	// Metadata goes into a folder, because not every file system has extended attributes.
+	s := &Server{Endpoint: "http://" + address, Root: root}
 	s.command = exec.Command(program,
 		"--access", accessKey, "--secret", secretKey, "--region", region, "--port", address, "--quiet",
-		"posix", "--sidecar", t.TempDir(), s.Root)
+		"posix", "--sidecar", metadata, s.Root)
 	s.command.Stdout, s.command.Stderr = &s.log, &s.log
 	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.command.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(s.Stop)
-	s.makeBucket(t)
-	return s
+	if err := s.makeBucket(ctx); err != nil {
+		s.Stop()
+		return nil, fmt.Errorf("make the bucket: %w; the server's log:\n%s", err, &s.log)
+	}
+	return s, nil
 }
 
 // Stop ends the server.
@@ -112,19 +135,15 @@ func (s *Server) BeginUpload(t testing.TB, key string) {
 	}
 }
 
-func (s *Server) makeBucket(t testing.TB) {
-	t.Helper()
+func (s *Server) makeBucket(ctx context.Context) error {
 	client := s.client()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
 		_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(bucket)})
-		if err == nil {
-			return
-		}
 		var refused *net.OpError
-		if !errors.As(err, &refused) || ctx.Err() != nil {
-			t.Fatalf("make the bucket: %v; the server's log:\n%s", err, &s.log)
+		if err == nil || !errors.As(err, &refused) || ctx.Err() != nil {
+			return err
 		}
 		time.Sleep(10 * time.Millisecond) // it is starting
 	}

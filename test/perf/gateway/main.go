@@ -1,33 +1,22 @@
 // Command gateway measures the gateway against floors of the same run, and ends with 1 when a bar is missed. It prints
-// a line of JSON for each figure. It needs $KUBEBUILDER_ASSETS with etcd and kube-apiserver, as the integration tests do.
+// a line of JSON for each figure. It needs $KUBEBUILDER_ASSETS with etcd and kube-apiserver, as the integration tests do,
+// and bin/versitygw for what is measured on S3. Debian's nginx is a floor where it is installed; without it that figure
+// is left out.
 package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
+	"regexp"
+
+	"bricklayers.dev/bricklayers/test/perf/figure"
 )
 
-// figure is one line of the result.
-type figure struct {
-	Name   string  `json:"name"`
-	Value  float64 `json:"value"`
-	Unit   string  `json:"unit"`
-	Floor  float64 `json:"floor,omitempty"` // the same work by the least program that does it
-	Ratio  float64 `json:"ratio,omitempty"` // value ÷ floor
-	Bar    float64 `json:"bar,omitempty"`
-	Missed bool    `json:"missed,omitempty"`
-}
-
-var errMissed = errors.New("a bar was missed")
-
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "floor" {
-		exit(runFloor(os.Args[2]))
+	if len(os.Args) == 3 && servants[os.Args[1]] != nil {
+		exit(serveFloor(servants[os.Args[1]], os.Args[2]))
 	}
 	exit(run())
 }
@@ -40,53 +29,61 @@ func exit(err error) {
 	os.Exit(0)
 }
 
+// bench is what all measurements share.
+type bench struct {
+	figure.Printer
+	*control
+	folder   string // on the disk to measure on
+	size     int64  // bytes of a file of the throughput figures
+	manySize int64  // bytes of each of many uploads at once
+}
+
+// measurements each have gateways of their own: a process keeps the memory that it once took.
+var measurements = []struct {
+	name string
+	take func(context.Context, *bench) error
+}{
+	{"memory-file", memoryToFile},
+	{"memory-s3", memoryToS3},
+	{"temporary", temporaryBytes},
+	{"throughput", uploadThroughput},
+	{"resumable", resumableThroughput},
+	{"download", downloadThroughput},
+	{"last-byte", lastByteToJob},
+	{"status", statusRate},
+	{"slow", slowConnections},
+}
+
 func run() (err error) {
-	size := flag.Int64("size", 500<<20, "bytes of each upload of the throughput figures")
-	many := flag.Int64("many-size", 20<<20, "bytes of each of 64 uploads at once")
-	folder := flag.String("dir", "", "folder on the disk to measure on; default: a temporary one")
+	b := &bench{}
+	flag.Int64Var(&b.size, "size", 500<<20, "bytes of each file of the throughput figures")
+	flag.Int64Var(&b.manySize, "many-size", 20<<20, "bytes of each of 64 uploads at once")
+	flag.StringVar(&b.folder, "dir", "", "folder on the disk to measure on; default: a temporary one")
+	only := flag.String("run", "", "measure only what matches this regular expression")
 	flag.Parse()
-	if *folder == "" {
-		if *folder, err = os.MkdirTemp("", "bench-gateway-"); err != nil {
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	if b.folder == "" {
+		if b.folder, err = os.MkdirTemp("", "bench-gateway-"); err != nil {
 			return err
 		}
-		defer func() { _ = os.RemoveAll(*folder) }()
+		defer func() { _ = os.RemoveAll(b.folder) }()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	floor, err := startFloor(ctx, filepath.Join(*folder, "floor"))
-	if err != nil {
+	if b.control, err = startControl(ctx, b.folder); err != nil {
 		return err
 	}
-	gateway, stop, err := startGateway(ctx, *folder)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	missed := false
-	report := func(f figure) error {
-		missed = missed || f.Missed
-		return json.NewEncoder(os.Stdout).Encode(f)
-	}
-	for _, measure := range []func() ([]figure, error){
-		// First, because a process keeps what it once took.
-		func() ([]figure, error) { return memory(ctx, gateway, *many) },
-		func() ([]figure, error) { return throughput(ctx, gateway, floor, *size, 1) },
-		func() ([]figure, error) { return throughput(ctx, gateway, floor, *size, 8) },
-		func() ([]figure, error) { return lastByteToJob(ctx, gateway) },
-		func() ([]figure, error) { return statusRate(ctx, gateway) },
-	} {
-		figures, err := measure()
-		if err != nil {
-			return err
+	defer b.control.stop()
+	for _, m := range measurements {
+		if !wanted.MatchString(m.name) {
+			continue
 		}
-		for _, f := range figures {
-			if err := report(f); err != nil {
-				return err
-			}
+		if err := m.take(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
-	if missed {
-		return errMissed
-	}
-	return nil
+	return b.Err()
 }
