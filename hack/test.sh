@@ -15,7 +15,7 @@ unit | integration | e2e | all) ;;
 esac
 
 if [ "${2:-}" != --json ]; then
-  go tool -modfile=hack/tools/go.mod gotestsum --format "${GOTESTSUM_FORMAT:-pkgname}" --hide-summary=output \
+  go tool -modfile=hack/tools/go.mod gotestsum --format "${GOTESTSUM_FORMAT:-pkgname}" \
     --raw-command -- hack/test.sh "$level" --json
   exit
 fi

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path"
@@ -397,7 +398,11 @@ func TestStopUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	controlplane.Eventually(t, "no new connections", func(context.Context) (bool, error) {
-		return g.send(strings.NewReader(gcode), "").status == 0, nil
+		conn, err := net.Dial("tcp", g.address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil, nil
 	})
 	for _, writer := range bodies {
 		if _, err := io.WriteString(writer, gcode); err != nil {
