@@ -11,6 +11,9 @@ import (
 	"os"
 	"regexp"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"bricklayers.dev/bricklayers/test/perf/figure"
 )
 
@@ -55,6 +58,7 @@ var measurements = []struct {
 }
 
 func run() (err error) {
+	log.SetLogger(logr.Discard()) // or controller-runtime complains that there is none
 	b := &bench{}
 	flag.Int64Var(&b.size, "size", 500<<20, "bytes of each file of the throughput figures")
 	flag.Int64Var(&b.manySize, "many-size", 20<<20, "bytes of each of 64 uploads at once")
