@@ -199,11 +199,23 @@ func (c *cluster) follow(ctx context.Context, kind client.ObjectList, want int, 
 	return group.Wait, nil
 }
 
+// deleteAll deletes all objects of a kind. The API server ends a request after a minute, and ten thousand take longer, so
+// it goes on until one comes to its end.
+func (c *cluster) deleteAll(ctx context.Context, kind client.Object) (err error) {
+	for range 20 {
+		err = c.DeleteAllOf(ctx, kind, client.InNamespace(namespace), client.GracePeriodSeconds(0),
+			client.PropagationPolicy(metav1.DeletePropagationBackground))
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
 // clear removes every job, so that the next measurement starts as this one did.
 func (c *cluster) clear(ctx context.Context) error {
 	for _, kind := range []client.Object{&v1alpha1.ProcessingJob{}, &batchv1.Job{}, &corev1.Pod{}} {
-		if err := c.DeleteAllOf(ctx, kind, client.InNamespace(namespace), client.GracePeriodSeconds(0),
-			client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
+		if err := c.deleteAll(ctx, kind); err != nil {
 			return err
 		}
 	}
