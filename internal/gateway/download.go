@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/storage"
@@ -115,10 +117,10 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file 
 // redirect sends to an address of the bucket's, if it has such.
 func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, file *storage.File) (bool, error) {
 	address, err := g.store.SignedURL(r.Context(), key)
-	if err != nil {
-		return false, storageProblem(err)
+	if err != nil { // the bucket may still be read
+		log.FromContext(r.Context()).Error(err, "cannot sign an address of the bucket's; sending the file from here")
 	}
-	if address == "" {
+	if address == "" || err != nil {
 		return false, nil
 	}
 	size, _, err := g.store.Stat(r.Context(), key)

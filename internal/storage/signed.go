@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -20,10 +21,11 @@ import (
 // signedFor is how long a signed address may be used. It has to last until a transfer begins, not until it ends.
 const signedFor = 15 * time.Minute
 
-// SignedURL returns an address at which an object can be read without the gateway, or "" when the bucket has none.
+// SignedURL returns an address at which an object can be read without the gateway, or "" when the bucket has none. Azure's
+// takes the account's key, which there is not with a workload's identity.
 func (s *Store) SignedURL(ctx context.Context, key string) (string, error) {
 	address, err := s.bucket.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: signedFor})
-	if gcerrors.Code(err) == gcerrors.Unimplemented {
+	if gcerrors.Code(err) == gcerrors.Unimplemented || errors.Is(err, bloberror.MissingSharedKeyCredential) {
 		return "", nil
 	}
 	if err != nil {
