@@ -17,6 +17,7 @@ type jobs struct {
 type job struct {
 	upload   string // name of its uploaded file, or ""
 	finished bool
+	output   bool // its status tells of a result
 }
 
 const pageSize = 500
@@ -31,7 +32,7 @@ func listJobs(ctx context.Context, reader client.Reader, namespace string) (*job
 		}
 		for i := range page.Items {
 			item := &page.Items[i]
-			j := job{finished: item.Status.Phase.Finished()}
+			j := job{finished: item.Status.Phase.Finished(), output: item.Status.Output != nil}
 			if item.Spec.Input.Upload != nil {
 				j.upload = string(item.Spec.Input.Upload.Name)
 			}

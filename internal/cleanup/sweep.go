@@ -255,7 +255,7 @@ func (p *pass) unreferenced(ctx context.Context, key string) (bool, error) {
 	if place.Kind == storage.PlaceResult || !job.finished {
 		return false, nil
 	}
-	return p.outputUnreferenced(ctx, place)
+	return p.outputUnreferenced(ctx, place, job)
 }
 
 // resumableExpired tells whether an upload is over, with the grace period for a request that began before it was.
@@ -266,6 +266,10 @@ func (p *pass) resumableExpired(ctx context.Context, place storage.Place) (bool,
 	facts, err := p.Store.Resumable(ctx, place.Namespace, place.Upload)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
+		listed, listErr := p.Store.ResumableListed(ctx, place.Namespace, place.Upload)
+		if listErr != nil || listed {
+			return false, errors.Join(err, listErr)
+		}
 		p.expired = true
 	case err != nil:
 		return false, err
@@ -291,10 +295,11 @@ func (p *pass) inputUnreferenced(ctx context.Context, place storage.Place) (bool
 	return false, nil
 }
 
-// outputUnreferenced looks at the result of a finished job.
-func (p *pass) outputUnreferenced(ctx context.Context, place storage.Place) (bool, error) {
+// outputUnreferenced looks at the result of a finished job. That of a job with a result cannot be missing: who deleted it,
+// or took the right to read it, shall not have deleted the files with it.
+func (p *pass) outputUnreferenced(ctx context.Context, place storage.Place, job job) (bool, error) {
 	manifest, err := p.Store.Result(ctx, place.Namespace, place.Job)
-	if errors.Is(err, storage.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) && !job.output {
 		return true, nil
 	}
 	if err != nil {

@@ -213,6 +213,23 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// A result whose manifest somebody has deleted is still somebody's.
+func TestSweepKeepsFilesOfAResultWithoutManifest(t *testing.T) {
+	done := aJob("a", "done", "", v1alpha1.PhaseCompleted)
+	done.Status.Output = &v1alpha1.Output{}
+	f := newFixture(t, interceptor.Funcs{}, done)
+	f.put(storage.OutputKey("a", "uid-done", "pod", "out.gcode"), true)
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.files()) != 1 {
+		t.Error("the file of a result was deleted")
+	}
+	if got := testutil.ToFloat64(f.Metrics.CleanupErrors); got != 1 {
+		t.Errorf("%v errors counted, want 1", got)
+	}
+}
+
 // A list that cannot be read is no empty list.
 func TestSweepKeepsWhatItCannotJudge(t *testing.T) {
 	away := errors.New("the API server is away")

@@ -69,6 +69,17 @@ func (s *Store) Resumable(ctx context.Context, namespace, id string) (*Resumable
 	return facts, nil
 }
 
+// ResumableListed tells whether a listing of the bucket has what is known of a resumable upload. Google's storage says of
+// what may not be read that it does not exist.
+func (s *Store) ResumableListed(ctx context.Context, namespace, id string) (listed bool, err error) {
+	key := resumableKey(namespace, id, resumableFacts)
+	err = s.listUnder(ctx, key, "", func(object Listed) error {
+		listed = listed || object.Key == key
+		return nil
+	})
+	return listed, err
+}
+
 // Progress finds out how far a resumable upload is.
 func (s *Store) Progress(ctx context.Context, namespace, id string) (*Progress, error) {
 	found := &Progress{}
