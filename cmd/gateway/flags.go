@@ -72,7 +72,8 @@ func (o *options) bindFiles(flags *flag.FlagSet) {
 		"address of the bucket: file:///FOLDER, s3://NAME, gs://NAME or azblob://NAME")
 	o.uploadMemory = 64 << 20
 	flags.Var((*size)(&o.uploadMemory), "upload-memory",
-		"memory that uploads under way may hold together; 15Mi each on S3, and none with a file:// bucket")
+		"memory that files on their way to the bucket may hold together, 10Mi each, a quarter of it for results; none with a "+
+			"file:// bucket")
 	flags.StringVar(&o.gateway.DefaultProcessor, "default-processor", "brick", "Processor of an upload that names none")
 	o.gateway.MaxUploadSize, o.gateway.MaxOutputSize = 512<<20, 2<<30
 	flags.Var((*size)(&o.gateway.MaxUploadSize), "max-upload-size", "largest upload")

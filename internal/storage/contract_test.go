@@ -11,10 +11,19 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"gocloud.dev/blob/azureblob"
+	"golang.org/x/sync/errgroup"
 
 	"bricklayers.dev/bricklayers/internal/storage/storagetest"
 )
@@ -31,6 +40,7 @@ func TestContract(t *testing.T) {
 		"any file name":               anyFileName,
 		"missing objects":             missingObjects,
 		"large objects":               largeObjects,
+		"sizes around a part":         sizesAroundAPart,
 		"an abort leaves nothing":     abortLeavesNothing,
 		"create is once":              createIsOnce,
 		"replace takes the new":       replaceTakesTheNew,
@@ -113,6 +123,42 @@ func missingObjects(t *testing.T, store *Store) {
 	if err := store.Delete(t.Context(), key); !errors.Is(err, ErrNotFound) {
 		t.Errorf("delete: %v, want ErrNotFound", err)
 	}
+}
+
+// sizesAroundAPart writes several objects at a time, which must not get each other's memory.
+func sizesAroundAPart(t *testing.T, store *Store) {
+	const slack = 10
+	random := make([]byte, 2*partSize+slack)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(random)
+	var group errgroup.Group
+	group.SetLimit(3)
+	key := func(size int) string { return InputKey("sizes", "job", strconv.Itoa(size)) }
+	sizes := []int{0, 1, partSize - 1, partSize, partSize + 1, 2 * partSize, 2*partSize + 1}
+	for i, size := range sizes {
+		group.Go(func() error { return putInPieces(t.Context(), store, key(size), random[i:i+size]) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range sizes {
+		if got := read(t, store, key(size)); got != string(random[i:i+size]) {
+			t.Errorf("of %d bytes, %d are read, or others", size, len(got))
+		}
+	}
+}
+
+func putInPieces(ctx context.Context, store *Store, key string, content []byte) error {
+	w, err := store.Create(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	for piece := range slices.Chunk(content, 1000*1000) {
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+	}
+	return w.Commit()
 }
 
 func largeObjects(t *testing.T, store *Store) {
@@ -337,17 +383,25 @@ func memoryIsBounded(t *testing.T, store *Store) {
 		return // a folder takes no memory
 	}
 	var writers []*Writer
-	for i := range 3 { // what the test opened the store with
+	for i := range 2 { // three quarters of what the test opened the store with
 		w, err := store.Create(t.Context(), InputKey("memory", "job", fmt.Sprint(i)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		writers = append(writers, w)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // a patience that can be tested
+	defer cancel()
 	if _, err := store.Create(ctx, InputKey("memory", "job", "x")); !errors.Is(err, ErrBusy) {
-		t.Errorf("a write beyond the budget: %v, want ErrBusy", err)
+		t.Errorf("an upload beyond the budget: %v, want ErrBusy", err)
+	}
+	result, err := store.Replace(t.Context(), OutputKey("memory", "job", "pod", "result"))
+	if err != nil {
+		t.Fatalf("uploads leave no room for a result: %v", err)
+	}
+	writers = append(writers, result)
+	if _, err := store.Replace(ctx, OutputKey("memory", "job", "pod", "x")); !errors.Is(err, ErrBusy) {
+		t.Errorf("a result beyond the budget: %v, want ErrBusy", err)
 	}
 	for _, w := range writers {
 		w.Abort()
@@ -396,5 +450,43 @@ func TestOtherKindsOfBuckets(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), "s3://prints?region=x", memoryPerWrite-1); err == nil {
 		t.Error("a budget too small for one write was accepted")
+	}
+}
+
+// Azure's signed addresses take the account's key. A workload's identity has none.
+func TestAzureWithoutKeySignsNothing(t *testing.T) {
+	client, err := container.NewClientWithNoCredential("https://account.blob.core.windows.net/prints", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bucket, err := azureblob.OpenBucket(t.Context(), client, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = bucket.Close() }()
+	if address, err := (&Store{bucket: bucket}).SignedURL(t.Context(), "key"); address != "" || err != nil {
+		t.Errorf("%q, %v", address, err)
+	}
+}
+
+// Some stores that speak S3 know no conditional writes. The one that the tests run knows them, so this is a fake of one.
+func TestProbeRefusesABucketThatOverwrites(t *testing.T) {
+	puts := 0
+	overwriting := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut {
+			puts++
+		}
+	}))
+	defer overwriting.Close()
+	t.Setenv("AWS_ACCESS_KEY_ID", "id")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	address := "s3://prints?region=r&use_path_style=true&endpoint=" + url.QueryEscape(overwriting.URL)
+	store, err := Open(t.Context(), address, memoryPerWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	if err := store.Probe(t.Context()); !errors.Is(err, errOverwrites) || puts != 2 {
+		t.Errorf("after %d writes: %v", puts, err)
 	}
 }

@@ -62,7 +62,7 @@ func (w *Writer) commitFile() error {
 		if err != nil {
 			return wrap("commit", w.key, err)
 		}
-	} else if err := w.blob.Close(); err != nil {
+	} else if err := w.sink.Close(); err != nil {
 		return wrap("commit", w.key, err)
 	}
 	return w.store.syncFolders(w.key)

@@ -11,11 +11,11 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
-	"golang.org/x/sync/semaphore"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -29,10 +29,13 @@ var (
 // Store is a bucket.
 type Store struct {
 	bucket *blob.Bucket
-	name   string              // of the bucket, as its URL has it
-	prefix string              // of all keys, as the URL has it: what does not go through bucket must add it
-	dir    string              // root folder of a file:// bucket, else ""
-	memory *semaphore.Weighted // bytes that writes may hold, of any other bucket
+	name   string     // of the bucket, as its URL has it
+	prefix string     // of all keys, as the URL has it: what does not go through bucket must add it
+	query  url.Values // of the URL
+	dir    string     // root folder of a file:// bucket, else ""
+	memory *budget    // of any other bucket's writes
+
+	refuses atomic.Bool // to overwrite; see Probe
 }
 
 // Open opens the bucket of a URL such as file:///var/lib/bricklayers, whose folder is made where it is missing. Writes
@@ -43,16 +46,13 @@ func Open(ctx context.Context, bucketURL string, writeMemory int64) (*Store, err
 	if err != nil {
 		return nil, fmt.Errorf("bucket address: %w", err)
 	}
-	s := &Store{name: u.Host, prefix: u.Query().Get("prefix")}
+	s := &Store{name: u.Host, prefix: u.Query().Get("prefix"), query: u.Query()}
 	if u.Scheme == "file" {
 		if s.dir, err = prepareFileURL(u); err != nil {
 			return nil, err
 		}
-	} else {
-		if writeMemory < memoryPerWrite {
-			return nil, fmt.Errorf("%d bytes of memory for writes are too few: one takes %d", writeMemory, memoryPerWrite)
-		}
-		s.memory = semaphore.NewWeighted(writeMemory)
+	} else if s.memory, err = newBudget(writeMemory); err != nil {
+		return nil, err
 	}
 	if s.bucket, err = blob.OpenBucket(ctx, u.String()); err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", u.Redacted(), err)
@@ -127,30 +127,37 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return nil
 }
 
-// Probe finds out whether the bucket can be written, by writing and deleting a small object.
+// Probe finds out whether the bucket can be written, by writing and deleting a small object; until that is known, also
+// whether it refuses to write an object that exists, which not every store that speaks S3 does.
 func (s *Store) Probe(ctx context.Context) error {
 	key := probePrefix + rand.Text()
 	if err := s.createSmall(ctx, key, []byte("probe")); err != nil {
 		return err
 	}
+	if !s.refuses.Load() {
+		switch err := s.createSmall(ctx, key, []byte("probe")); {
+		case err == nil:
+			return errors.Join(errOverwrites, s.Delete(ctx, key))
+		case !errors.Is(err, ErrExists):
+			return err
+		}
+		s.refuses.Store(true)
+	}
 	return s.Delete(ctx, key)
 }
+
+var errOverwrites = errors.New("the bucket overwrites an object that it was asked to write only where there is none " +
+	"(If-None-Match: *), so a second result could take the place of a first: use a store that knows conditional writes")
 
 // wrap names what failed and turns what callers act on into this package's errors.
 func wrap(action, key string, err error) error {
 	switch {
 	case gcerrors.Code(err) == gcerrors.NotFound, errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s %s: %w", action, key, ErrNotFound)
-	case gcerrors.Code(err) == gcerrors.FailedPrecondition, isConflict(err):
+	case gcerrors.Code(err) == gcerrors.FailedPrecondition, isRefusedByS3(err):
 		return fmt.Errorf("%s %s: %w", action, key, ErrExists)
 	case isFull(err):
 		return fmt.Errorf("%s %s: %w: %w", action, key, ErrFull, err)
 	}
 	return fmt.Errorf("%s %s: %w", action, key, err)
-}
-
-// isConflict tells whether two writes of an object that must not exist met; S3 has a word of its own for that.
-func isConflict(err error) bool {
-	var coded interface{ ErrorCode() string }
-	return errors.As(err, &coded) && coded.ErrorCode() == "ConditionalRequestConflict"
 }

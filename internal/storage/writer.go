@@ -2,11 +2,10 @@ package storage
 
 import (
 	"context"
-	"errors"
+	"io"
 	"mime"
 	"os"
 	"path"
-	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
@@ -14,32 +13,26 @@ import (
 
 // Writer writes one object. Nobody sees anything of it before Commit, and nothing is left of it after Abort.
 type Writer struct {
-	store  *Store
-	key    string
-	blob   *blob.Writer
-	steps  *stallable
-	once   bool     // Commit fails when the object exists
-	file   *os.File // what a file:// bucket writes to until Commit
-	memory int64    // bytes reserved
-	done   bool
+	store   *Store
+	key     string
+	sink    io.WriteCloser
+	steps   *stallable
+	once    bool     // Commit fails when the object exists
+	file    *os.File // what a file:// bucket writes to until Commit
+	release func()   // gives back the memory
+	done    bool
 }
 
-const (
-	// partSize is what a write sends at a time: the least that S3 takes.
-	partSize = 5 << 20
-	// memoryPerWrite is the first part, one on its way and one being filled.
-	memoryPerWrite = 3 * partSize
-	// memoryWait is how long a write waits for memory: a client's patience.
-	memoryWait = 20 * time.Second
-)
+// partSize is what a write sends at a time, in bytes: the least that S3 takes.
+const partSize = 5 << 20
 
-// Create begins an object that must not exist: Commit returns ErrExists when it does, and then changes nothing. It
-// returns ErrBusy when too many writes hold memory for too long.
+// Create begins an object that must not exist, as uploads are: Commit returns ErrExists when it does, and then changes
+// nothing. It returns ErrBusy when too many writes hold memory for too long.
 func (s *Store) Create(ctx context.Context, key string) (*Writer, error) {
 	return s.reserved(ctx, key, true)
 }
 
-// Replace is Create for an object that takes the place of one of the same key.
+// Replace is Create for an object that takes the place of one of the same key, as a pod's results do.
 func (s *Store) Replace(ctx context.Context, key string) (*Writer, error) {
 	return s.reserved(ctx, key, false)
 }
@@ -50,7 +43,17 @@ func (s *Store) createSmall(ctx context.Context, key string, content []byte) err
 }
 
 func (s *Store) writeSmall(ctx context.Context, key string, content []byte, once bool) error {
-	w, err := s.write(ctx, key, once, 0)
+	if client := s.s3(); client != nil {
+		err := oneStep(ctx, func(ctx context.Context) error {
+			_, err := s.newS3Writer(ctx, client, key, once).put(content)
+			return err
+		})
+		if err != nil {
+			return wrap("write", key, err)
+		}
+		return nil
+	}
+	w, err := s.write(ctx, key, once, func() {})
 	if err != nil {
 		return err
 	}
@@ -63,36 +66,24 @@ func (s *Store) writeSmall(ctx context.Context, key string, content []byte, once
 
 // reserved takes memory for one write of a file, then begins it.
 func (s *Store) reserved(ctx context.Context, key string, once bool) (*Writer, error) {
-	if s.memory == nil {
-		return s.write(ctx, key, once, 0)
+	release, err := s.memory.acquire(ctx, once)
+	if err != nil {
+		return nil, err
 	}
-	waiting, cancel := context.WithTimeout(ctx, memoryWait)
-	defer cancel()
-	if err := s.memory.Acquire(waiting, memoryPerWrite); err != nil {
-		return nil, errors.Join(ErrBusy, ctx.Err())
-	}
-	return s.write(ctx, key, once, memoryPerWrite)
+	return s.write(ctx, key, once, release)
 }
 
-func (s *Store) write(ctx context.Context, key string, once bool, memory int64) (*Writer, error) {
+func (s *Store) write(ctx context.Context, key string, once bool, release func()) (*Writer, error) {
 	steps := newStallable(ctx)
-	w := &Writer{store: s, key: key, steps: steps, once: once, memory: memory}
-	options := &blob.WriterOptions{
-		ContentType:        contentType, // or the first bytes would be held back to guess it
-		ContentDisposition: disposition(key),
-		BufferSize:         partSize,
-		MaxConcurrency:     1,
-		IfNotExist:         once && s.dir == "", // fileblob's is a check before a rename; see commitFile
-		BeforeWrite: func(as func(any) bool) error {
-			as(&w.file)
-			s.tuneS3(as)
-			return nil
-		},
+	w := &Writer{store: s, key: key, steps: steps, once: once, release: release}
+	if client := s.s3(); client != nil {
+		w.sink = s.newS3Writer(steps, client, key, once)
+		return w, nil
 	}
 	var err error
 	// The folder may be pruned between its making and the file's.
 	for range 3 {
-		if w.blob, err = s.bucket.NewWriter(steps, key, options); gcerrors.Code(err) != gcerrors.NotFound {
+		if w.sink, err = w.open(); gcerrors.Code(err) != gcerrors.NotFound {
 			break
 		}
 	}
@@ -101,6 +92,18 @@ func (s *Store) write(ctx context.Context, key string, once bool, memory int64) 
 		return nil, wrap("write", key, err)
 	}
 	return w, nil
+}
+
+// open has gocloud begin the object.
+func (w *Writer) open() (io.WriteCloser, error) {
+	return w.store.bucket.NewWriter(w.steps, w.key, &blob.WriterOptions{
+		ContentType:        contentType, // or the first bytes would be held back to guess it
+		ContentDisposition: disposition(w.key),
+		BufferSize:         partSize,
+		MaxConcurrency:     1,
+		IfNotExist:         w.once && w.store.dir == "", // fileblob's is a check before a rename; see commitFile
+		BeforeWrite:        func(as func(any) bool) error { as(&w.file); return nil },
+	})
 }
 
 const contentType = "application/octet-stream"
@@ -114,15 +117,13 @@ func disposition(key string) string {
 func (w *Writer) end() {
 	w.done = true
 	w.steps.cancel(nil)
-	if w.memory > 0 {
-		w.store.memory.Release(w.memory)
-	}
+	w.release()
 }
 
 // Write implements io.Writer.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	err = w.steps.step(func() (err error) {
-		n, err = w.blob.Write(p)
+		n, err = w.sink.Write(p)
 		return err
 	})
 	if err != nil {
@@ -137,7 +138,7 @@ func (w *Writer) Commit() error {
 	if w.file != nil {
 		return w.commitFile()
 	}
-	if err := w.steps.step(w.blob.Close); err != nil {
+	if err := w.steps.step(w.sink.Close); err != nil {
 		return wrap("commit", w.key, err)
 	}
 	return nil
@@ -157,5 +158,5 @@ func (w *Writer) Abort() {
 // and the error it then returns says no more than that.
 func (w *Writer) drop() {
 	w.steps.cancel(nil)
-	_ = w.blob.Close()
+	_ = w.sink.Close()
 }
