@@ -189,7 +189,7 @@ func Within(t *testing.T, limit time.Duration, what string, condition func(conte
 		if ok {
 			return
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil { // else it says only that the time is over
 			last = err
 		}
 		select {
