@@ -60,6 +60,9 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	}
 	memory := nextMemory(processor, previous)
 	child := buildJob(job, processor, values, attempt, memory, r.Access)
+	if r.Tracer != nil {
+		carryTrace(child, job, attempt)
+	}
 	switch err := r.Create(ctx, child); {
 	case apierrors.IsAlreadyExists(err):
 		ours, err := r.isOurs(ctx, job, child)

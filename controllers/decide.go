@@ -42,6 +42,9 @@ type decision struct {
 	// startUp is how long that attempt took from its Job to its process; 0 when it never got so far, or left no pod to
 	// read it from.
 	startUp time.Duration
+	// child and pod are what that attempt left, each nil when it left none.
+	child *batchv1.Job
+	pod   *corev1.Pod
 	// grow asks for more memory in the next attempt.
 	grow bool
 	// again is when to look again although nothing changed; zero: only when something does.
@@ -55,6 +58,7 @@ const resultGrace = 30 * time.Second
 // decide is the whole lifecycle of an admitted job.
 func decide(o observation) decision {
 	d := decideOutcome(o)
+	d.child, d.pod = o.child, o.pod
 	if d.outcome != "" && o.child != nil && o.pod != nil {
 		if started := podProgress(o.pod, o.waitingSince()).processStarted; !started.IsZero() {
 			d.startUp = started.Sub(o.child.CreationTimestamp.Time)

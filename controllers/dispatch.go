@@ -12,6 +12,7 @@ import (
 
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // dispatcher hands the jobs that the queue admits to the reconciler, on the leader. The queue's feed runs on standbys too,
@@ -19,19 +20,18 @@ import (
 type dispatcher struct {
 	queue   *queue.Queue
 	metrics *metrics.Manager
+	tracer  *tracing.Tracer // nil when tracing is off
 	log     logr.Logger
 	synced  []toolscache.InformerSynced
 	wake    chan struct{}
 	leading atomic.Bool
 }
 
-// newDispatcher starts the feed.
-func newDispatcher(ctx context.Context, q *queue.Queue, c cache.Cache, m *metrics.Manager, l logr.Logger,
-) (*dispatcher, error) {
-	d := &dispatcher{queue: q, metrics: m, log: l, wake: make(chan struct{}, 1)}
-	var err error
-	d.synced, err = q.Feed(ctx, c, d.Wake)
-	return d, err
+// feed starts the queue's feed.
+func (d *dispatcher) feed(ctx context.Context, c cache.Cache) (err error) {
+	d.wake = make(chan struct{}, 1)
+	d.synced, err = d.queue.Feed(ctx, c, d.Wake)
+	return err
 }
 
 // Start is a source of the controller and so runs on the leader only. Admission begins when the queue has seen every
@@ -57,9 +57,10 @@ func (d *dispatcher) Start(ctx context.Context, out workqueue.TypedRateLimitingI
 
 func (d *dispatcher) admit(out workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	for admission, ok := d.queue.Next(); ok; admission, ok = d.queue.Next() {
-		d.metrics.Admitted(admission)
-		d.log.Info("admitted", "namespace", admission.Key.Namespace, "job", admission.Key.Name, "waitedSeconds",
-			admission.Waited.Seconds())
+		sc := tracing.Parse(admission.Traceparent)
+		d.metrics.Admitted(admission, d.tracer.Example(sc))
+		d.log.WithValues(tracing.LogValues(admission.Key.Name, sc)...).Info("admitted",
+			"namespace", admission.Key.Namespace, "waitedSeconds", admission.Waited.Seconds())
 		out.Add(reconcile.Request{NamespacedName: admission.Key})
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // reconcileFinished stops what still runs for a finished job, and deletes the job once it is past its retention.
@@ -82,7 +82,7 @@ func (r *Reconciler) expire(ctx context.Context, job *v1alpha1.ProcessingJob) er
 	if err != nil {
 		return fmt.Errorf("failed to delete the expired ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	log.FromContext(ctx).Info("expired", "job", job.Name, "ttlSeconds", ttl.Seconds())
+	tracing.Log(ctx, job).Info("expired", "ttlSeconds", ttl.Seconds())
 	return nil
 }
 

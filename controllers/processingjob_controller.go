@@ -23,6 +23,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/internal/slim"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // Reconciler follows ProcessingJobs.
@@ -32,6 +33,7 @@ type Reconciler struct {
 	Live    client.Reader
 	Events  events.EventRecorder
 	Metrics *metrics.Manager
+	Tracer  *tracing.Tracer // nil when tracing is off
 	Clock   clock.Clock
 	Access  PodAccess
 
@@ -83,8 +85,8 @@ func (r *Reconciler) step(ctx context.Context, job *v1alpha1.ProcessingJob) (ctr
 func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager, limits queue.Limits, concurrency int) error {
 	r.cached = mgr.GetCache()
 	r.queue = queue.New(limits, r.Clock)
-	var err error
-	if r.dispatcher, err = newDispatcher(ctx, r.queue, mgr.GetCache(), r.Metrics, mgr.GetLogger()); err != nil {
+	r.dispatcher = &dispatcher{queue: r.queue, metrics: r.Metrics, tracer: r.Tracer, log: mgr.GetLogger()}
+	if err := r.dispatcher.feed(ctx, mgr.GetCache()); err != nil {
 		return err
 	}
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &slim.Pod{}, podsByOwner, indexPodByOwner); err != nil {

@@ -11,9 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // writeStatus writes what change makes of the job's status, if that is anything new. The write is refused (IsConflict)
@@ -53,10 +53,11 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 	if err != nil {
 		return err
 	}
-	r.Metrics.Finished(job)
+	r.Metrics.Finished(job, r.example(job))
 	r.countAttempt(ctx, job, job.Status.Attempts, d)
+	r.traceJob(job)
 	// Not the message: it may have words of the process in it, and so of the file.
-	log.FromContext(ctx).Info("finished", "job", job.Name, "phase", d.phase, "reason", d.reason,
+	tracing.Log(ctx, job).Info("finished", "phase", d.phase, "reason", d.reason,
 		"attempts", job.Status.Attempts, "duration", job.Status.Duration)
 	if d.phase != v1alpha1.PhaseCompleted {
 		r.event(job, d.reason, "Finish", d.message)
@@ -64,16 +65,17 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 	return nil
 }
 
-// countAttempt counts the attempt that a decision ended, if it ended one. Call it after the write that says so succeeded.
+// countAttempt counts the attempt that a decision ended, if it ended one, and sends its spans. Call it after the write that says so succeeded.
 func (r *Reconciler) countAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, d decision) {
 	if d.outcome == "" {
 		return
 	}
 	r.Metrics.Attempt(d.outcome)
-	log.FromContext(ctx).Info("attempt ended", "job", job.Name, "attempt", attempt, "outcome", d.outcome)
+	tracing.Log(ctx, job).Info("attempt ended", "attempt", attempt, "outcome", d.outcome)
 	if d.startUp > 0 {
-		r.Metrics.Started(d.startUp)
+		r.Metrics.Started(d.startUp, r.example(job))
 	}
+	r.traceAttempt(job, attempt, d)
 }
 
 // event tells people of trouble; an event is never the only place where something can be read. What goes well costs no

@@ -12,3 +12,7 @@ const (
 // GatewayAudience is the audience of the tokens with which a job's pod shows the gateway who it is. The API server
 // refuses a token of this audience, so it is of no use anywhere else.
 const GatewayAudience = "bricklayers-gateway"
+
+// AnnotationTraceparent says which trace an object belongs to, as W3C Trace Context writes it. The gateway sets it on a
+// ProcessingJob, the manager on what it makes for one.
+const AnnotationTraceparent = "processing.bricklayers.dev/traceparent"

@@ -10,6 +10,8 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 func main() {
@@ -25,6 +27,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+	o.gateway.Tracer, err = tracing.Setup(ctx, "bricklayers-gateway", ctrl.Log.WithName("tracing"))
+	if err != nil {
+		return err
+	}
+	defer o.gateway.Tracer.Shutdown(ctx)
 	giveBackStart()
 	config, err := ctrl.GetConfig()
 	if err != nil {

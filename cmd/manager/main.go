@@ -25,6 +25,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/internal/queueapi"
+	"bricklayers.dev/bricklayers/internal/tracing"
 	"bricklayers.dev/bricklayers/internal/version"
 )
 
@@ -87,6 +88,11 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
+	tracer, err := tracing.Setup(ctx, "bricklayers-manager", ctrl.Log.WithName("tracing"))
+	if err != nil {
+		return err
+	}
+	defer tracer.Shutdown(ctx)
 	config, err := ctrl.GetConfig()
 	if err != nil {
 		return fmt.Errorf("failed to find the cluster: %w", err)
@@ -105,20 +111,21 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("failed to set up the manager: %w", err)
 	}
-	if err := addController(ctx, mgr, o); err != nil {
+	if err := addController(ctx, mgr, o, tracer); err != nil {
 		return err
 	}
 	ctrl.Log.Info("starting", "version", version.Version, "namespace", o.namespace)
 	return mgr.Start(ctx)
 }
 
-func addController(ctx context.Context, mgr ctrl.Manager, o *options) error {
+func addController(ctx context.Context, mgr ctrl.Manager, o *options, tracer *tracing.Tracer) error {
 	reconciler := &controllers.Reconciler{
 		Client: mgr.GetClient(),
 		Live:   mgr.GetAPIReader(),
 		Events: mgr.GetEventRecorder("bricklayers-manager"),
 		Clock:  clock.RealClock{},
 		Access: o.access,
+		Tracer: tracer,
 	}
 	reconciler.Metrics = metrics.NewManager(ctrlmetrics.Registry, reconciler.QueueDepth)
 	if err := reconciler.SetupWithManager(ctx, mgr, o.limits, o.concurrency); err != nil {

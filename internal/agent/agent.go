@@ -57,6 +57,8 @@ type gateway struct {
 	direct    *http.Client // of the bucket, at an address that the gateway has signed
 	noDirect  bool         // that has not worked: a pod that cannot reach the bucket should not find that out again
 	backoff   backoff
+	// traceparent is of this container's span, which the manager makes: requests to the gateway are below it.
+	traceparent string
 }
 
 // reachWithin is how long the bucket may take to be reached. It may be that no pod can: what a pod may connect to is
@@ -75,6 +77,8 @@ func newGateway(url, tokenFile string, b backoff) *gateway {
 		tokenFile: tokenFile,
 		client:    &http.Client{Transport: transport, CheckRedirect: neverRedirect},
 		backoff:   b,
+
+		traceparent: os.Getenv(podapi.EnvTraceparent),
 	}
 }
 
@@ -93,6 +97,9 @@ func (g *gateway) do(ctx context.Context, method, path string, body io.Reader, s
 		return nil, fmt.Errorf("read the pod's token: %w", err)
 	}
 	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	if g.traceparent != "" {
+		request.Header.Set(podapi.HeaderTraceparent, g.traceparent)
+	}
 	request.ContentLength = size
 	response, err := g.client.Do(request)
 	if err != nil {

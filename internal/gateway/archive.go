@@ -15,11 +15,10 @@ import (
 	"time"
 
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 const zipType = "application/zip"
@@ -93,7 +92,7 @@ func (g *Gateway) sendArchive(w http.ResponseWriter, r *http.Request, job *v1alp
 	}
 	if err := g.writeArchive(r.Context(), w, manifest, keyOf, modified(job)); err != nil {
 		if r.Context().Err() == nil {
-			log.FromContext(r.Context()).Error(err, "a download as zip broke off", "job", client.ObjectKeyFromObject(job))
+			tracing.Log(r.Context(), job).Error(err, "a download as zip broke off")
 		}
 		panic(http.ErrAbortHandler) // or the client would take what it has for the whole answer
 	}

@@ -155,7 +155,7 @@ func (v *vanishing) WriteHeader(status int) {
 
 // newServer serves one handler as the router does.
 func newServer(t *testing.T, h handler) string {
-	rt := newRouter(metrics.NewGateway(prometheus.NewRegistry(), nil))
+	rt := newRouter(metrics.NewGateway(prometheus.NewRegistry(), nil), nil)
 	rt.handle("GET /", h)
 	server := httptest.NewServer(rt)
 	t.Cleanup(server.Close)

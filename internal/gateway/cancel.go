@@ -6,7 +6,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // cancel deletes a job. Its pod goes with it, its files with the next sweep.
@@ -20,7 +21,7 @@ func (g *Gateway) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return asClusterProblem(err)
 	}
-	log.FromContext(r.Context()).Info("deleted a job on request", "job", job.Name)
+	tracing.Log(r.Context(), job).Info("deleted a job on request")
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -9,13 +9,13 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	applyv1alpha1 "bricklayers.dev/bricklayers/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/filename"
 	"bricklayers.dev/bricklayers/internal/podapi"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // fieldOwner is the gateway's in server-side apply: it owns status.input and status.output, nothing else.
@@ -115,7 +115,7 @@ func (g *Gateway) recordResult(ctx context.Context, pod *podJob, manifest *stora
 		err = g.live.Status().Apply(ctx, resultOf(job, manifest), fieldOwner, client.ForceOwnership)
 		switch {
 		case err == nil:
-			log.FromContext(ctx).Info("committed a result", "job", client.ObjectKeyFromObject(job), "files", len(manifest.Files))
+			tracing.Log(ctx, job).Info("committed a result", "namespace", job.Namespace, "files", len(manifest.Files))
 			return nil
 		case !apierrors.IsConflict(err) || try == recordTries:
 			return asClusterProblem(fmt.Errorf("write the result to the status of %s/%s: %w", job.Namespace, job.Name, err))
@@ -145,6 +145,7 @@ func (g *Gateway) podsJob(ctx context.Context, pod *podJob) (*v1alpha1.Processin
 	if string(job.UID) != pod.JobUID {
 		return nil, notOurs("the ProcessingJob %s/%s is not the one that the pod was made for", pod.Namespace, pod.JobName)
 	}
+	tracing.RequestOf(ctx).About(job)
 	return job, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // download hands a job's result out: its only file, the one that ?file= names, or all of them as a zip.
@@ -60,6 +61,7 @@ func (g *Gateway) sendResult(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	tracing.RequestOf(r.Context()).About(job)
 	if err := g.downloadable(job); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queueapi"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 	"bricklayers.dev/bricklayers/internal/webhook"
 )
 
@@ -50,7 +51,8 @@ type Options struct {
 	// Where the bucket signs addresses, clients and pods can be sent there instead of having the bytes pass through.
 	RedirectDownloads bool
 	RedirectPods      bool
-	InputURLs         bool // whether a job may be made of a link
+	InputURLs         bool            // whether a job may be made of a link
+	Tracer            *tracing.Tracer // nil while tracing is off
 }
 
 // Gateway serves people and pods.
@@ -164,13 +166,13 @@ func validationReasons() []string { return slices.Concat(uploadReasons, contentR
 func (g *Gateway) Handler(withMetrics bool) http.Handler { return secure(g.routes(withMetrics)) }
 
 func (g *Gateway) routes(withMetrics bool) *router {
-	rt := newRouter(g.metrics)
-	rt.handle("POST /api/v1/upload", g.allowed("create", g.upload), 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
+	rt := newRouter(g.metrics, g.Tracer)
+	rt.handleTraced("POST /api/v1/upload", g.allowed("create", g.upload), 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
 	g.handleTus(rt)
 	rt.handle("GET /api/v1/status/{job_id}", g.allowed("get", g.status), 200, 304, 400, 404, 500, 503)
 	rt.handle("GET /api/v1/status/{job_id}/events", g.allowed("get", g.events), 200, 404, 500, 503)
 	rt.handle("POST /api/v1/events", g.allowed("get", g.follow), 200, 400, 500, 503)
-	rt.handle("GET /api/v1/download/{job_id}", g.allowed("get", g.download), 200, 206, 304, 307, 400, 404, 409, 410, 416, 500, 503)
+	rt.handleTraced("GET /api/v1/download/{job_id}", g.allowed("get", g.download), 200, 206, 304, 307, 400, 404, 409, 410, 416, 500, 503)
 	rt.handle("GET /api/v1/input/{job_id}", g.allowed("get", g.input), 200, 206, 304, 307, 404, 410, 416, 500, 503)
 	rt.handle("GET /api/v1/jobs", g.allowed("list", g.listJobs), 200, 304, 400, 403, 500, 503)
 	rt.handle("DELETE /api/v1/jobs/{job_id}", g.allowed("delete", g.cancel), 204, 404, 500, 503)
@@ -195,11 +197,11 @@ func (g *Gateway) serveMetrics(w http.ResponseWriter, r *http.Request) error {
 func (g *Gateway) PodHandler() http.Handler { return g.podRoutes() }
 
 func (g *Gateway) podRoutes() *router {
-	rt := newRouter(g.metrics)
-	rt.handle("GET /pod/v1/input", g.podInput, 200, 307, 401, 403, 410, 500, 503)
-	rt.handle("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)
-	rt.handle("POST /pod/v1/outputs/{name}", g.podOutputAddress, 200, 400, 401, 403, 413, 500, 503)
-	rt.handle("POST /pod/v1/commit", g.podCommit, 200, 401, 403, 409, 500, 503)
+	rt := newRouter(g.metrics, g.Tracer)
+	rt.handleTraced("GET /pod/v1/input", g.podInput, 200, 307, 401, 403, 410, 500, 503)
+	rt.handleTraced("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)
+	rt.handleTraced("POST /pod/v1/outputs/{name}", g.podOutputAddress, 200, 400, 401, 403, 413, 500, 503)
+	rt.handleTraced("POST /pod/v1/commit", g.podCommit, 200, 401, 403, 409, 500, 503)
 	return rt
 }
 

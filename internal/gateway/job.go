@@ -20,6 +20,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // Length of an Idempotency-Key in bytes. A job's id is made from the key, and whoever knows the id may read the job: a
@@ -56,6 +57,7 @@ func (u *upload) identify(key string) error {
 		return clusterProblem(err)
 	}
 	u.existing = job
+	tracing.RequestOf(u.ctx).About(job)
 	return nil
 }
 
@@ -147,10 +149,14 @@ func (u *upload) create(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 	if len(u.parameters) > 0 {
 		job.Spec.Parameters = u.parameters
 	}
+	if span := tracing.RequestOf(ctx); span != nil {
+		job.Annotations = map[string]string{v1alpha1.AnnotationTraceparent: tracing.Format(span.SpanContext())}
+		span.About(job)
+	}
 	err := u.gateway.live.Create(ctx, job)
 	switch {
 	case err == nil:
-		log.FromContext(ctx).Info("created a job", "job", job.Name, "processor", job.Spec.Processor, "bytes", u.size)
+		tracing.Log(ctx, job).Info("created a job", "processor", job.Spec.Processor, "bytes", u.size)
 		return job, nil
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
 		u.drop(ctx)

@@ -13,6 +13,7 @@ import (
 
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // handler is an http.Handler that returns what is wrong instead of writing it. After it has written it returns an error
@@ -23,6 +24,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 type router struct {
 	mux     *http.ServeMux
 	metrics *metrics.Gateway
+	tracer  *tracing.Tracer // nil while tracing is off
 	routes  []Route
 	other   map[string]*metrics.Route // by method, for paths that are no route
 }
@@ -36,8 +38,8 @@ const (
 	otherMethod   = "OTHER"
 )
 
-func newRouter(m *metrics.Gateway) *router {
-	rt := &router{mux: http.NewServeMux(), metrics: m, other: map[string]*metrics.Route{}}
+func newRouter(m *metrics.Gateway, t *tracing.Tracer) *router {
+	rt := &router{mux: http.NewServeMux(), metrics: m, tracer: t, other: map[string]*metrics.Route{}}
 	for _, method := range append(slices.Clone(methods), otherMethod) {
 		rt.other[method] = m.Route(method, otherEndpoint)
 	}
@@ -109,7 +111,7 @@ func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h han
 		if status == 0 {
 			status = http.StatusInternalServerError
 		}
-		route.Observe(status, (time.Since(started) - rec.waited).Seconds())
+		route.Observe(status, (time.Since(started) - rec.waited).Seconds(), rec.traceID)
 	}()
 	expectBody(w, r)
 	err := h(rec, r)
@@ -121,6 +123,9 @@ func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h han
 	}
 	p := asProblem(err)
 	logger := log.FromContext(r.Context()).WithValues("method", r.Method, "route", r.Pattern, "reason", p.Reason)
+	if rec.traceID != "" {
+		logger = logger.WithValues("trace_id", rec.traceID)
+	}
 	switch {
 	case p.Status < 500 || errors.Is(err, r.Context().Err()):
 		logger.V(1).Info("refused", "status", p.Status, "detail", p.Detail, "cause", p.cause)
@@ -135,8 +140,9 @@ func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h han
 // recorder remembers the status. It hands ReadFrom on, so that files are still sent by the kernel.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	waited time.Duration // for the job, at the client's wish
+	status  int
+	waited  time.Duration // for the job, at the client's wish
+	traceID string        // of the request's trace, where it is kept
 }
 
 // discount takes time off a request's duration that it spent on waiting at the client's wish: it says nothing about how

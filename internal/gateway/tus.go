@@ -48,13 +48,13 @@ func (g *Gateway) newTus() http.Handler {
 func (g *Gateway) handleTus(rt *router) {
 	create := g.allowed("create", g.serveTus)
 	rt.handle("OPTIONS "+tusPath+"{$}", g.serveTus, 200)
-	rt.handle("POST "+tusPath+"{$}", create, 201, 400, 404, 412, 413, 415, 422, 423, 460, 500, 503, 507)
+	rt.handleTraced("POST "+tusPath+"{$}", create, 201, 400, 404, 412, 413, 415, 422, 423, 460, 500, 503, 507)
 	const one = tusPath + "{upload_id}"
-	rt.handle("HEAD "+one, create, 200, 404, 410, 423, 500, 503)
-	rt.handle("PATCH "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
-	rt.handle("DELETE "+one, create, 204, 404, 410, 412, 423, 500, 503)
+	rt.handleTraced("HEAD "+one, create, 200, 404, 410, 423, 500, 503)
+	rt.handleTraced("PATCH "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
+	rt.handleTraced("DELETE "+one, create, 204, 404, 410, 412, 423, 500, 503)
 	// With X-HTTP-Method-Override, of clients that cannot send PATCH.
-	rt.handle("POST "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
+	rt.handleTraced("POST "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
 }
 
 // serveTus answers one request of the protocol.

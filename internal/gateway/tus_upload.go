@@ -15,6 +15,7 @@ import (
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // tusStore keeps resumable uploads in the bucket, as storage.Resumable says.
@@ -35,7 +36,7 @@ func (s tusStore) NewUpload(ctx context.Context, info tusd.FileInfo) (tusd.Uploa
 	request := tusRequestOf(ctx)
 	facts, err := s.g.describeResumable(ctx, request.request.Header, info.Size)
 	if err != nil {
-		s.g.countUpload(0, err)
+		s.g.countUpload(ctx, 0, err)
 		return nil, request.fail(err)
 	}
 	var id [16]byte
@@ -43,6 +44,7 @@ func (s tusStore) NewUpload(ctx context.Context, info tusd.FileInfo) (tusd.Uploa
 		return nil, request.fail(err)
 	}
 	facts.Expires = time.Now().Add(s.g.ResumableLifetime)
+	facts.Traceparent = tracing.Format(tracing.RequestOf(ctx).SpanContext())
 	r := &resumable{
 		g: s.g, request: request, namespace: callerOf(ctx).namespace, id: hex.EncodeToString(id[:]), facts: facts,
 		Progress: &storage.Progress{},
@@ -71,6 +73,7 @@ func (s tusStore) GetUpload(ctx context.Context, id string) (tusd.Upload, error)
 	if err != nil {
 		return nil, request.fail(storageProblem(err))
 	}
+	tracing.RequestOf(ctx).Join(tracing.Parse(facts.Traceparent))
 	if time.Now().After(facts.Expires) {
 		return nil, request.fail(fail(http.StatusGone, reasonUploadExpired,
 			"the upload was not finished by %s; begin another", facts.Expires.UTC().Format(time.RFC3339)))
@@ -218,7 +221,7 @@ func (r *resumable) pass(body io.Reader, sink io.Writer) (int64, error) {
 // refuse keeps an error for the answer. A file that can never be right is dropped.
 func (r *resumable) refuse(ctx context.Context, err error) error {
 	if validationReason[asProblem(err).Reason] {
-		r.g.countUpload(r.Offset, err)
+		r.g.countUpload(ctx, r.Offset, err)
 		if err := r.g.store.DeleteResumable(ctx, r.namespace, r.id); err != nil && !errors.Is(err, storage.ErrNotFound) {
 			log.FromContext(ctx).Error(err, "failed to delete an upload that was refused; the sweep will")
 		}
@@ -238,14 +241,14 @@ func (r *resumable) FinishUpload(ctx context.Context) error {
 	}
 	if err != nil {
 		if !validationReason[asProblem(err).Reason] {
-			r.g.countUpload(r.facts.Size, err)
+			r.g.countUpload(ctx, r.facts.Size, err)
 		}
 		return r.refuse(ctx, err)
 	}
-	r.g.countUpload(r.facts.Size, nil)
+	r.g.countUpload(ctx, r.facts.Size, nil)
 	if err := r.g.store.FinishResumable(ctx, r.namespace, r.id, r.Parts); err != nil {
 		// Whoever asks for the upload finds the job again, until both expire.
-		log.FromContext(ctx).Error(err, "failed to note that an upload is finished", "job", job.Name)
+		tracing.Log(ctx, job).Error(err, "failed to note that an upload is finished")
 	}
 	r.Finished = true
 	r.tellJob()

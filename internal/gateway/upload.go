@@ -15,6 +15,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/parameters"
 	"bricklayers.dev/bricklayers/internal/storage"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // upload takes a file: it streams it into the bucket, checks what can be checked as soon as it can, then makes the
@@ -25,7 +26,7 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
 	job, err := u.run(w, r)
 	endBody(w, r)
 	if u.link == "" { // of which no byte comes here
-		g.countUpload(u.size, err)
+		g.countUpload(r.Context(), u.size, err)
 	}
 	if err != nil {
 		return err
@@ -38,10 +39,9 @@ func (g *Gateway) upload(w http.ResponseWriter, r *http.Request) error {
 }
 
 // countUpload raises the upload metrics by what became of one.
-func (g *Gateway) countUpload(size int64, err error) {
+func (g *Gateway) countUpload(ctx context.Context, size int64, err error) {
 	if err == nil {
-		g.metrics.Uploads.WithLabelValues(metrics.UploadSuccess).Inc()
-		g.metrics.UploadFileSize.Observe(float64(size))
+		g.metrics.Uploaded(size, g.Tracer.Example(tracing.RequestOf(ctx).SpanContext()))
 		return
 	}
 	p := asProblem(err)

@@ -35,7 +35,7 @@ type Gateway struct {
 	requests         *prometheus.CounterVec
 	requestDuration  *prometheus.HistogramVec
 	Uploads          *prometheus.CounterVec // by status
-	UploadFileSize   prometheus.Histogram   // bytes
+	uploadFileSize   prometheus.Histogram   // bytes
 	UploadValidation *prometheus.CounterVec // by reason
 	Downloads        *prometheus.CounterVec // by status
 	CleanupRuns      prometheus.Counter
@@ -57,7 +57,7 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 			histogramOpts("http_request_duration_seconds", "HTTP request duration in seconds", requestBuckets),
 			[]string{"method", "endpoint"}),
 		Uploads:        counterVec("uploads_total", "Total file uploads", "status"),
-		UploadFileSize: histogram("upload_file_size_bytes", "Size of uploaded files in bytes", sizeBuckets),
+		uploadFileSize: histogram("upload_file_size_bytes", "Size of uploaded files in bytes", sizeBuckets),
 		UploadValidation: counterVec("upload_validation_failures_total",
 			"Upload validation failures by reason", "reason"),
 		Downloads:     counterVec("downloads_total", "Total file downloads by status", "status"),
@@ -70,7 +70,7 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		WebhookTries:    counterVec("bricklayers_webhook_tries_total", "Tries to tell a webhook, by outcome", "outcome"),
 		WebhooksPending: gauge("bricklayers_webhooks_pending", "Number of finished jobs whose webhook is still to be told"),
 	}
-	reg.MustRegister(appInfo("HTTP gateway"), m.requests, m.requestDuration, m.Uploads, m.UploadFileSize,
+	reg.MustRegister(appInfo("HTTP gateway"), m.requests, m.requestDuration, m.Uploads, m.uploadFileSize,
 		m.UploadValidation, m.Downloads, m.CleanupRuns, m.CleanupFiles, m.CleanupBytes, m.CleanupErrors,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "system_memory_usage_bytes", Help: "Current memory usage in bytes",
@@ -90,6 +90,12 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		m.UploadValidation.WithLabelValues(reason)
 	}
 	return m
+}
+
+// Uploaded counts an upload that has made its job. traceID is "" where there is no trace of it.
+func (m *Gateway) Uploaded(size int64, traceID string) {
+	m.Uploads.WithLabelValues(UploadSuccess).Inc()
+	observe(m.uploadFileSize, float64(size), traceID)
 }
 
 // Route holds the metrics of one HTTP route, looked up once so that a request allocates nothing for them.
@@ -116,12 +122,12 @@ func (m *Gateway) Route(method, endpoint string, statuses ...int) *Route {
 	return r
 }
 
-// Observe counts one answered request and its duration in seconds.
-func (r *Route) Observe(status int, seconds float64) {
+// Observe counts one answered request and its duration in seconds. traceID is "" where there is no trace of it.
+func (r *Route) Observe(status int, seconds float64, traceID string) {
 	c, ok := r.byStatus[status]
 	if !ok {
 		c = r.other(status)
 	}
 	c.Inc()
-	r.duration.Observe(seconds)
+	observe(r.duration, seconds, traceID)
 }

@@ -111,16 +111,18 @@ func NewManager(reg prometheus.Registerer, depth func() (QueueDepth, bool)) *Man
 	return m
 }
 
-// Admitted observes one job that left the queue.
-func (m *Manager) Admitted(a queue.Admission) {
-	m.queueWait.Observe(a.Waited.Seconds())
-	m.estimateError.Observe(a.EstimateError.Seconds())
+// Admitted observes one job that left the queue. Here and below, traceID is "" where there is no trace of the job.
+func (m *Manager) Admitted(a queue.Admission, traceID string) {
+	observe(m.queueWait, a.Waited.Seconds(), traceID)
+	observe(m.estimateError, a.EstimateError.Seconds(), traceID)
 	m.admissions[a.Reason].Inc()
 }
 
 // Started observes how long an attempt took from its Job to its process. Call it once per attempt that got so far, when
 // it ends.
-func (m *Manager) Started(took time.Duration) { m.startUp.Observe(took.Seconds()) }
+func (m *Manager) Started(took time.Duration, traceID string) {
+	observe(m.startUp, took.Seconds(), traceID)
+}
 
 // Attempt counts one attempt that ended. Call it after the write that says so succeeded.
 func (m *Manager) Attempt(outcome AttemptOutcome) {
@@ -128,22 +130,22 @@ func (m *Manager) Attempt(outcome AttemptOutcome) {
 }
 
 // Finished counts one job that reached a final phase. Call it once per job, after the write of that phase succeeded.
-func (m *Manager) Finished(job *v1alpha1.ProcessingJob) {
+func (m *Manager) Finished(job *v1alpha1.ProcessingJob, traceID string) {
 	status := &job.Status
 	m.finished[status.Phase].Inc()
 	m.reasons.WithLabelValues(status.Reason).Inc()
 	if status.StartTime != nil && status.CompletionTime != nil {
-		m.duration.Observe(status.CompletionTime.Sub(status.StartTime.Time).Seconds())
+		observe(m.duration, status.CompletionTime.Sub(status.StartTime.Time).Seconds(), traceID)
 	}
 	if status.Input != nil && status.Input.Size != nil {
-		m.inputSize.Observe(float64(*status.Input.Size))
+		observe(m.inputSize, float64(*status.Input.Size), traceID)
 	}
 	if status.Output == nil {
 		return
 	}
 	for _, file := range status.Output.Files {
 		if file.Size != nil {
-			m.outputSize.Observe(float64(*file.Size))
+			observe(m.outputSize, float64(*file.Size), traceID)
 		}
 	}
 }

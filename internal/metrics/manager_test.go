@@ -58,7 +58,7 @@ func TestFinishedTellsTheReason(t *testing.T) {
 	for _, reason := range ended {
 		m.Finished(&v1alpha1.ProcessingJob{
 			Status: v1alpha1.ProcessingJobStatus{Phase: v1alpha1.PhaseError, Reason: reason},
-		})
+		}, "")
 	}
 	if got := testutil.CollectAndCount(m.reasons); got != len(finalReasons) {
 		t.Errorf("%d series by reason, want %d", got, len(finalReasons))

@@ -42,6 +42,16 @@ func histogram(name, help string, buckets []float64) prometheus.Histogram {
 	return prometheus.NewHistogram(histogramOpts(name, help, buckets))
 }
 
+// observe adds an observation, with the trace that it comes from as an example if that is known. Without one it allocates
+// nothing.
+func observe(into prometheus.Observer, value float64, traceID string) {
+	if traceID == "" {
+		into.Observe(value)
+		return
+	}
+	into.(prometheus.ExemplarObserver).ObserveWithExemplar(value, prometheus.Labels{"trace_id": traceID})
+}
+
 // appInfo is the contract's info metric: a constant 1 that carries the build in its labels.
 func appInfo(description string) prometheus.Collector {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{

@@ -15,6 +15,13 @@ const (
 // cannot reach the bucket.
 const ThroughGateway = "through=gateway"
 
+// EnvTraceparent is the variable of the environment in which a container finds its span, as OpenTelemetry's environment
+// carrier has it, and HeaderTraceparent the header in which its requests say so. Both hold a W3C traceparent.
+const (
+	EnvTraceparent    = "TRACEPARENT"
+	HeaderTraceparent = "traceparent"
+)
+
 // SignedPut answers where a file can be put: at the gateway when it is empty.
 type SignedPut struct {
 	URL    string            `json:"url,omitempty"`

@@ -70,6 +70,8 @@ type entry struct {
 	state   jobState
 	index   int // position in its line's heap, while waiting
 
+	traceparent string // of its trace, "" where it has none
+
 	since    time.Time // when it began to wait, as this process saw it
 	estimate time.Duration
 	reason   string // why it had to wait when it came
@@ -135,6 +137,8 @@ func (q *Queue) Observe(job *v1alpha1.ProcessingJob) {
 		line:    key,
 		state:   state,
 		since:   q.clock.Now(),
+
+		traceparent: job.Annotations[v1alpha1.AnnotationTraceparent],
 	}
 	if state == waiting {
 		e.estimate = q.estimate(key, q.waiting)
@@ -212,6 +216,8 @@ type Admission struct {
 	EstimateError time.Duration
 	// Reason is why the job had to wait when it came, one of Reasons.
 	Reason string
+	// Traceparent is of the job's trace, "" where it has none.
+	Traceparent string
 }
 
 // Next admits the job that should start now, or says false when none may.
@@ -237,6 +243,7 @@ func (q *Queue) Next() (Admission, bool) {
 	waited := q.clock.Since(job.since)
 	return Admission{
 		Key: job.key, Waited: waited, EstimateError: (waited - job.estimate).Abs(), Reason: job.reason,
+		Traceparent: job.traceparent,
 	}, true
 }
 

@@ -25,6 +25,8 @@ type Resumable struct {
 	Priority   *int32            `json:"priority,omitempty"`
 	Webhook    string            `json:"webhook,omitempty"`
 	Expires    time.Time         `json:"expires"` // no part is taken after it
+	// Traceparent is of the trace that all its requests belong to, "" while tracing is off.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // Part is a piece of a resumable upload.

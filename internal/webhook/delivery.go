@@ -24,6 +24,7 @@ import (
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	applyv1alpha1 "bricklayers.dev/bricklayers/api/v1alpha1/applyconfiguration/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/metrics"
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // fieldOwner owns the condition Notified, nothing else.
@@ -139,7 +140,7 @@ func (d *delivery) next(ctx context.Context) bool {
 		return true
 	}
 	defer leave()
-	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithValues("job", jobName(e.job)))
+	ctx = log.IntoContext(ctx, tracing.Log(ctx, e.job).WithValues("namespace", e.job.Namespace))
 	pause, err := d.turn(ctx, e)
 	switch {
 	case err == nil:

@@ -25,11 +25,11 @@ import (
 func TestNativeHistograms(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	manager := metrics.NewManager(registry, func() (metrics.QueueDepth, bool) { return metrics.QueueDepth{}, true })
-	manager.Started(3 * time.Second)
-	manager.Admitted(queue.Admission{Reason: "Queued", Waited: time.Minute, EstimateError: time.Second})
+	manager.Started(3*time.Second, "")
+	manager.Admitted(queue.Admission{Reason: "Queued", Waited: time.Minute, EstimateError: time.Second}, "")
 	gateway := metrics.NewGateway(registry, nil)
-	gateway.UploadFileSize.Observe(3e6)
-	gateway.Route(http.MethodGet, "/x", http.StatusOK).Observe(http.StatusOK, 0.3)
+	gateway.Uploaded(3e6, "")
+	gateway.Route(http.MethodGet, "/x", http.StatusOK).Observe(http.StatusOK, 0.3, "")
 	observed := []string{
 		"bricklayers_attempt_startup_seconds", "bricklayers_queue_wait_seconds", "bricklayers_queue_estimate_error_seconds",
 		"upload_file_size_bytes", "http_request_duration_seconds",

@@ -81,12 +81,11 @@ func emptyRequest() (seconds float64, err error) {
 func countUpload() func() {
 	m := metrics.NewGateway(prometheus.NewRegistry(), nil)
 	route := m.Route(http.MethodPost, "/api/v1/upload", http.StatusCreated)
-	size := 0.0
+	size := int64(0)
 	return func() {
 		began := time.Now()
-		m.Uploads.WithLabelValues(metrics.UploadSuccess).Inc()
-		m.UploadFileSize.Observe(size)
-		route.Observe(http.StatusCreated, time.Since(began).Seconds())
+		m.Uploaded(size, "")
+		route.Observe(http.StatusCreated, time.Since(began).Seconds(), "")
 		size++
 	}
 }
@@ -103,9 +102,9 @@ func countJob() func() {
 	}}
 	admission := queue.Admission{Waited: time.Second, EstimateError: time.Second, Reason: queue.Reasons[0]}
 	return func() {
-		m.Admitted(admission)
-		m.Started(time.Second)
+		m.Admitted(admission, "")
+		m.Started(time.Second, "")
 		m.Attempt(metrics.AttemptSucceeded)
-		m.Finished(job)
+		m.Finished(job, "")
 	}
 }
