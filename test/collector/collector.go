@@ -10,9 +10,12 @@ import (
 	"sync"
 	"testing"
 
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	tracev1 "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
+
+	"bricklayers.dev/bricklayers/internal/tracing"
 )
 
 // Collector keeps what it is sent.
@@ -49,6 +52,20 @@ func Start(t *testing.T) *Collector {
 		}
 	})
 	return c
+}
+
+// Tracer is one that sends its spans here, the last of them when it is shut down.
+func (c *Collector) Tracer(t *testing.T) *tracing.Tracer {
+	t.Helper()
+	exporter, err := otlptracegrpc.New(t.Context(), otlptracegrpc.WithEndpointURL(c.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tracer, err := tracing.New(t.Context(), t.Name(), exporter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tracer
 }
 
 // Export is what exporters call.

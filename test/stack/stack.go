@@ -46,14 +46,18 @@ type Stack struct {
 	address  string // of the API
 	pods     string // address of the pod port
 	queue    string // address of the manager's queue
+	env      []string
 	gateway  *process
+	manager  *process
+	ran      map[string][]*process // by program
 }
 
-// Start runs the product in a namespace of its own, with the processors "brick" and "slow", until the test ends.
-func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
+// Start runs the product in a namespace of its own, with the processors "brick" and "slow", until the test ends. env is what
+// gateway and manager find in their environment besides that of the test.
+func Start(t *testing.T, running *controlplane.ControlPlane, env ...string) *Stack {
 	t.Helper()
 	cp := controlplane.Require(t, running)
-	s := &Stack{CP: cp, t: t, Namespace: cp.Namespace(t), dir: t.TempDir(),
+	s := &Stack{CP: cp, t: t, Namespace: cp.Namespace(t), dir: t.TempDir(), env: env, ran: map[string][]*process{},
 		address: freeAddress(t), pods: freeAddress(t), queue: freeAddress(t)}
 	s.URL, s.Kubeconfig = "http://"+s.address, filepath.Join(s.dir, "kubeconfig")
 	var err error
@@ -69,10 +73,9 @@ func Start(t *testing.T, running *controlplane.ControlPlane) *Stack {
 		}
 	}
 	s.StartGateway()
-	manager := s.run("manager", "--namespace="+s.Namespace, "--gateway-url=http://"+s.pods, "--leader-elect=false",
-		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--queue-bind-address="+s.queue)
+	s.StartManager()
 	startNode(s)
-	t.Cleanup(func() { manager.stop(t); s.StopGateway() })
+	t.Cleanup(func() { s.StopManager(); s.StopGateway() })
 	return s
 }
 
@@ -160,6 +163,25 @@ func (s *Stack) StartGateway(flags ...string) {
 // StopGateway ends it as a rollout does.
 func (s *Stack) StopGateway() { s.gateway.stop(s.t) }
 
+// StartManager runs the manager.
+func (s *Stack) StartManager() {
+	s.t.Helper()
+	s.manager = s.run("manager", "--namespace="+s.Namespace, "--gateway-url=http://"+s.pods, "--leader-elect=false",
+		"--metrics-bind-address=0", "--health-probe-bind-address=0", "--queue-bind-address="+s.queue)
+}
+
+// StopManager ends it as a rollout does.
+func (s *Stack) StopManager() { s.manager.stop(s.t) }
+
+// Log is what all runs of a program have said, one after the other.
+func (s *Stack) Log(program string) string {
+	var said strings.Builder
+	for _, p := range s.ran[program] {
+		said.WriteString(p.log.String())
+	}
+	return said.String()
+}
+
 // process is a program that runs beside the test.
 type process struct {
 	command *exec.Cmd
@@ -171,7 +193,8 @@ type process struct {
 func (s *Stack) run(name string, args ...string) *process {
 	s.t.Helper()
 	p := &process{command: exec.Command(filepath.Join(s.programs, name), args...), done: make(chan struct{})}
-	p.command.Env = append(os.Environ(), "KUBECONFIG="+s.Kubeconfig)
+	p.command.Env = append(append(os.Environ(), "KUBECONFIG="+s.Kubeconfig), s.env...)
+	s.ran[name] = append(s.ran[name], p)
 	p.command.Stdout, p.command.Stderr = &p.log, &p.log
 	if err := p.command.Start(); err != nil {
 		s.t.Fatal(err)
