@@ -23,6 +23,9 @@ type Collector struct {
 	collectorv1.UnimplementedTraceServiceServer
 	URL string // for $OTEL_EXPORTER_OTLP_ENDPOINT
 
+	// Stop ends it early; nobody answers then.
+	Stop func()
+
 	mu    sync.Mutex
 	spans []Span
 }
@@ -45,6 +48,7 @@ func Start(t *testing.T) *Collector {
 	collectorv1.RegisterTraceServiceServer(server, c)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
+	c.Stop = server.Stop
 	t.Cleanup(func() {
 		server.Stop()
 		if err := <-ended; err != nil {

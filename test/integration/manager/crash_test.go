@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/test/collector"
 	"bricklayers.dev/bricklayers/test/controlplane"
 )
 
@@ -67,6 +68,8 @@ type crash struct {
 func (s scenario) live(t *testing.T, c *crash) int {
 	f := newFixture(t)
 	f.processor()
+	spans := collector.Start(t)
+	f.tracer = spans.Tracer(t)
 	history := f.watchPhases(t)
 	f.playKubelet(t, s.exits)
 
@@ -74,7 +77,7 @@ func (s scenario) live(t *testing.T, c *crash) int {
 	f.wrapClient = counter.wrap
 	stop := f.startManager()
 	counts := []*prometheus.Registry{f.registry}
-	job := f.job("job", func(spec *v1alpha1.ProcessingJobSpec) {
+	job := f.tracedJob("job", traceparent, func(spec *v1alpha1.ProcessingJobSpec) {
 		spec.TimeoutSeconds, spec.TTLSecondsAfterFinished = s.timeout, s.ttl
 	})
 	if c != nil {
@@ -99,6 +102,8 @@ func (s scenario) live(t *testing.T, c *crash) int {
 	history.check(t)
 	f.expectCountedOnce(t, counts, c)
 	stop()
+	f.tracer.Shutdown(t.Context())
+	wantNoSpanTwice(t, spans)
 	return counter.count()
 }
 

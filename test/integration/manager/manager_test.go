@@ -31,6 +31,7 @@ import (
 	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/metrics"
 	"bricklayers.dev/bricklayers/internal/queue"
+	"bricklayers.dev/bricklayers/internal/tracing"
 	"bricklayers.dev/bricklayers/test/controlplane"
 )
 
@@ -53,6 +54,8 @@ type fixture struct {
 	wrapClient func(client.Client) client.Client
 	// logger takes what the manager says; by default standard error does.
 	logger logr.Logger
+	// tracer makes the managers' spans; none by default.
+	tracer *tracing.Tracer
 	// lease makes the managers elect a leader.
 	lease bool
 }
@@ -88,6 +91,7 @@ func (f *fixture) startManager() (stop func()) {
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("bricklayers-manager"),
 		Clock:  clock.RealClock{},
 		Access: controllers.PodAccess{AgentImage: "example.com/agent:1", GatewayURL: "http://gateway:8001"},
+		Tracer: f.tracer,
 	}
 	if f.wrapClient != nil {
 		r.Client = f.wrapClient(r.Client)
