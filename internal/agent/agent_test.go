@@ -75,6 +75,31 @@ func wantEnd(t *testing.T, err error, code int, text string) {
 	}
 }
 
+// TestRequestsSayTheirSpan that the container has been given, to the gateway and nobody else.
+func TestRequestsSayTheirSpan(t *testing.T) {
+	const span = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for _, given := range []string{span, ""} {
+		t.Setenv(podapi.EnvTraceparent, given)
+		bucket := script(t, func(w http.ResponseWriter, r *http.Request) {
+			if said := r.Header.Get(podapi.HeaderTraceparent); said != "" {
+				t.Errorf("the bucket is told %q", said)
+			}
+			send(content)(w, r)
+		})
+		gateway := script(t, func(w http.ResponseWriter, r *http.Request) {
+			if said := r.Header.Get(podapi.HeaderTraceparent); said != given {
+				t.Errorf("the gateway is told %q, want %q", said, given)
+			}
+			http.Redirect(w, r, bucket.URL, http.StatusTemporaryRedirect)
+		})
+		f := &Fetch{
+			Gateway: gateway.URL, TokenFile: tokenFile(t), Data: t.TempDir(), Name: "a.gcode",
+			Upload: true, Size: int64(len(content)), SHA256: digest(content), backoff: quick,
+		}
+		wantEnd(t, f.Run(t.Context()), 0, "")
+	}
+}
+
 func TestFetchUpload(t *testing.T) {
 	authorized := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != podapi.InputPath || r.Header.Get("Authorization") != "Bearer secret" {
