@@ -18,8 +18,8 @@ CLIENTS := bricklayers
 # Static, stripped, without paths of the machine or the state of the checkout: the same source gives the same bytes anywhere.
 # The Google client of the bucket brings gRPC's optional modules along, a sixth of the gateway, unless this tag is set.
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags disable_grpc_modules -ldflags "-s -w -X bricklayers.dev/bricklayers/internal/version.Version=$(TAG)"
-# Those that speak TLS carry certificate authorities in their image.
-SET_CA = case $$name in gateway|agent) ca=--ca-certificates;; *) ca=;; esac
+# Those that speak TLS outside the cluster carry certificate authorities in their image; the manager may to a collector.
+SET_CA = case $$name in manager|gateway|agent) ca=--ca-certificates;; *) ca=;; esac
 # What watches the product in its tests.
 MONITORING := $(BIN)/monitoring/operator $(BIN)/monitoring/prometheus
 CONTROLLER_GEN := go tool controller-gen

@@ -114,6 +114,9 @@ var scalarSchemas = map[string]func() object{
 	"duration": func() object {
 		return object{"type": "string", "pattern": `^(([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)?$`}
 	},
+	"address with a port": func() object {
+		return object{"type": "string", "pattern": `^(https?://[^/ ]+:[0-9]+)?$`}
+	},
 	"quantity": func() object {
 		return object{"type": []string{"string", "integer"}, "pattern": `^` + quantityPattern + `$`}
 	},

@@ -7,6 +7,7 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -70,6 +71,13 @@ func wanted(getenv func(string) string) (bool, error) {
 	case "", "otlp":
 	default:
 		return false, fmt.Errorf("$%s is %q; spans can be sent with otlp only", tracesExporter, exporter)
+	}
+	for _, name := range []string{tracesEndpoint, endpoint} {
+		if value := getenv(name); value != "" {
+			if u, err := url.Parse(value); err != nil || u.Host == "" {
+				return false, fmt.Errorf("$%s is %q; it must be an address such as http://collector:4317", name, value)
+			}
+		}
 	}
 	for _, name := range []string{tracesProtocol, protocol} {
 		if value := getenv(name); value != "" {

@@ -39,6 +39,8 @@ func TestWanted(t *testing.T) {
 		{env: map[string]string{endpoint: here, tracesExporter: "none"}},
 		{env: map[string]string{endpoint: here, tracesExporter: "zipkin"}, refuse: tracesExporter},
 		{env: map[string]string{endpoint: here, protocol: "http/protobuf"}, refuse: protocol},
+		{env: map[string]string{endpoint: "collector:4317"}, refuse: endpoint},
+		{env: map[string]string{endpoint: here, tracesEndpoint: "collector"}, refuse: tracesEndpoint},
 		{env: map[string]string{tracesExporter: "otlp"}},
 	} {
 		on, err := wanted(func(name string) string { return test.env[name] })

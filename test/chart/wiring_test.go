@@ -137,6 +137,39 @@ func TestJobPolicy(t *testing.T) {
 	}
 }
 
+// TestTracing: gateway and manager are told of the collector and may reach it and nothing else; by default of none.
+func TestTracing(t *testing.T) {
+	for _, test := range []struct {
+		endpoint string
+		port     int32
+	}{{"", 0}, {"http://otel-collector.monitoring:4317", 4317}, {"https://[fd00::1]:14317", 14317}} {
+		objects := render(t, "--set", "networkPolicy.enabled=true,tracing.endpoint="+test.endpoint,
+			"--set", "networkPolicy.collector[0].namespaceSelector.matchLabels.team=traces")
+		for _, part := range []string{"manager", "gateway"} {
+			deployment := find[appsv1.Deployment](t, objects, "Deployment", "bricklayers-"+part)
+			said := ""
+			for _, variable := range deployment.Spec.Template.Spec.Containers[0].Env {
+				if variable.Name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+					said = variable.Value
+				}
+			}
+			if said != test.endpoint {
+				t.Errorf("the %s is told of the collector %q, want %q", part, said, test.endpoint)
+			}
+			policy := find[networkingv1.NetworkPolicy](t, objects, "NetworkPolicy", "bricklayers-"+part)
+			reached := int32(0)
+			for _, rule := range policy.Spec.Egress {
+				if len(rule.To) == 1 && rule.To[0].NamespaceSelector != nil && rule.To[0].NamespaceSelector.MatchLabels["team"] == "traces" {
+					reached += rule.Ports[0].Port.IntVal
+				}
+			}
+			if reached != test.port {
+				t.Errorf("the %s may reach the collector %q at port %d, want %d", part, test.endpoint, reached, test.port)
+			}
+		}
+	}
+}
+
 // TestRoutes: Ingress and HTTPRoute lead to a port of the gateway's Service.
 func TestRoutes(t *testing.T) {
 	objects := render(t, "--values", "testdata/everything.yaml")

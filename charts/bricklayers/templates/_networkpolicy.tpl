@@ -21,6 +21,18 @@
   {{- end }}
 {{- end -}}
 
+{{/* Egress rule to the collector of traces, if there is one. */}}
+{{- define "bricklayers.networkPolicy.collector" -}}
+{{- with .Values.tracing.endpoint }}
+- ports:
+  - {port: {{ regexFind "[0-9]+$" (urlParse .).host }}, protocol: TCP}
+  {{- with $.Values.networkPolicy.collector }}
+  to:
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* Ingress rule from clients to a port: (dict "root" $ "port" NAME). */}}
 {{- define "bricklayers.networkPolicy.clients" -}}
 - ports:

@@ -57,7 +57,8 @@ annotations:
 
 {{/*
 GOMEMLIMIT follows the memory limit, so that the collector works harder before the kernel kills. POD_NAMESPACE is for
-arguments: a manifest can then be put into another namespace without editing them.
+arguments: a manifest can then be put into another namespace without editing them. Without OTEL_EXPORTER_OTLP_ENDPOINT
+there are no traces.
 */}}
 {{- define "bricklayers.pod.env" -}}
 - name: GOMEMLIMIT
@@ -68,6 +69,10 @@ arguments: a manifest can then be put into another namespace without editing the
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+{{- with .root.Values.tracing.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
 {{- with .values.extraEnv }}
 {{ toYaml . }}
 {{- end }}
