@@ -55,9 +55,9 @@ func (r *Request) About(job client.Object) {
 	r.Join(Of(job))
 }
 
-// Join makes the request a part of a trace if it has not begun.
+// Join makes the request a part of a trace; once the span has begun it is where it is.
 func (r *Request) Join(sc trace.SpanContext) {
-	if r != nil && r.span == nil && sc.IsValid() {
+	if r != nil && sc.IsValid() {
 		r.joined = sc
 	}
 }
