@@ -70,9 +70,9 @@ func (o *options) bindAddresses(flags *flag.FlagSet) {
 func (o *options) bindFiles(flags *flag.FlagSet) {
 	flags.StringVar(&o.bucket, "bucket", "file:///var/lib/bricklayers",
 		"address of the bucket: file:///FOLDER, s3://NAME, gs://NAME or azblob://NAME")
-	o.uploadMemory = 64 << 20
+	o.uploadMemory = 128 << 20
 	flags.Var((*size)(&o.uploadMemory), "upload-memory",
-		"memory that files on their way to the bucket may hold together, 10Mi each, a quarter of it for results; none with a "+
+		"memory that files on their way to the bucket may hold together, 15Mi each, a quarter of it for results; none with a "+
 			"file:// bucket")
 	flags.StringVar(&o.gateway.DefaultProcessor, "default-processor", "brick", "Processor of an upload that names none")
 	o.gateway.MaxUploadSize, o.gateway.MaxOutputSize = 512<<20, 2<<30

@@ -118,11 +118,11 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file 
 
 // redirect sends to an address of the bucket's, if it has such.
 func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, file *storage.File) (bool, error) {
-	address, err := g.store.SignedURL(r.Context(), key)
-	if err != nil { // the bucket may still be read
-		log.FromContext(r.Context()).Error(err, "cannot sign an address of the bucket's; sending the file from here")
+	address, failure := g.store.SignedURL(r.Context(), key)
+	if failure != nil { // the bucket may still be read
+		log.FromContext(r.Context()).Error(failure, "cannot sign an address of the bucket's; sending the file from here")
 	}
-	if address == "" || err != nil {
+	if address == "" {
 		return false, nil
 	}
 	size, _, err := g.store.Stat(r.Context(), key)

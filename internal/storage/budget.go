@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// memoryPerWrite is a part on its way and one being filled.
-	memoryPerWrite = 2 * partSize
+	// memoryPerWrite is a part on its way, one being filled, and half as much that the collector lets lie beside them.
+	memoryPerWrite = 3 * partSize
 	// memoryWait is how long a write waits for memory: a client's patience.
 	memoryWait = 20 * time.Second
 )

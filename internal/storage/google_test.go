@@ -18,8 +18,9 @@ func TestUnreadableOnGoogle(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		items := ""
-		if prefix := r.URL.Query().Get("prefix"); strings.HasPrefix("uploads/ns/there/info.json", prefix) {
-			items = `{"name": "uploads/ns/there/info.json", "size": "7", "updated": "2026-01-01T00:00:00Z"}`
+		const key = "uploads/ns/there/info.json"
+		if strings.HasPrefix(key, r.URL.Query().Get("prefix")) {
+			items = `{"name": "` + key + `", "size": "7", "updated": "2026-01-01T00:00:00Z"}`
 		}
 		_, _ = w.Write([]byte(`{"kind": "storage#objects", "items": [` + items + `]}`))
 	}))

@@ -22,8 +22,8 @@ func memoryToFile(ctx context.Context, b *bench) error {
 	})
 }
 
-// memoryToS3 is memoryToFile into S3, where parts of each file are held up to a budget. The first budget is the flag's
-// default, with which few uploads are taken at once; the second has room for all of them.
+// memoryToS3 is memoryToFile into S3, where parts of each file are held up to a budget. With the first few uploads are
+// taken at once; the second has room for most of them.
 func memoryToS3(ctx context.Context, b *bench) error {
 	for _, budget := range []int64{64 << 20, memoryUploads * 15 << 20} {
 		err := b.withS3Gateway(ctx, func(s *server, _ string) error {
