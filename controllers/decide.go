@@ -140,6 +140,10 @@ func (o observation) failed() decision {
 	return d
 }
 
+// resuming tells whether the Job was resumed and its controller has not come to it yet: what there is of times and pods is
+// from before the suspension. The controller resets the condition and the Job's start in one write.
+func (o observation) resuming() bool { return jobCondition(o.child, batchv1.JobSuspended) != nil }
+
 // retryDelay doubles from 2 s to a minute: a fault that another attempt can mend is rarely gone at once.
 func retryDelay(attempt int32) time.Duration {
 	const first, longest = 2 * time.Second, time.Minute
@@ -147,6 +151,9 @@ func retryDelay(attempt int32) time.Duration {
 }
 
 func (o observation) active() decision {
+	if o.resuming() {
+		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting}
+	}
 	p := podProgress(o.pod, o.waitingSince())
 	if !p.busySince.IsZero() {
 		left := o.policy.timeout - o.now.Sub(p.busySince)
@@ -179,7 +186,7 @@ const patience = 3 * time.Second
 
 // impatient tells whether the attempt has waited so long that its events should be read.
 func (o observation) impatient() bool {
-	if jobFinished(o.child) {
+	if jobFinished(o.child) || o.resuming() {
 		return false
 	}
 	if o.pod != nil {

@@ -157,6 +157,12 @@ func TestDecide(t *testing.T) {
 			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded, "")),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded},
 
+		{name: "resumed after a long suspension", child: childJob(condition(batchv1.JobSuspended, "JobSuspended", "")), now: 4000,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting},
+		{name: "resumed while the pod of before still stops", now: 4000, pod: podWith(ran("process", 1)),
+			child: childJob(condition(batchv1.JobSuspended, "JobSuspended", "")),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting},
+
 		{name: "Job deleted", now: 5, phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},
 		{name: "Job deleted, its pod still ends", now: 5, stops: true,
 			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying},
