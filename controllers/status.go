@@ -23,6 +23,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *v1alpha1.ProcessingJo
 ) error {
 	before := job.DeepCopy()
 	change(&job.Status)
+	fit(&job.Status)
 	job.Status.ObservedGeneration = job.Generation
 	if equality.Semantic.DeepEqual(before.Status, job.Status) {
 		return nil
@@ -33,6 +34,21 @@ func (r *Reconciler) writeStatus(ctx context.Context, job *v1alpha1.ProcessingJo
 	}
 	r.superseded.add(before)
 	return nil
+}
+
+// fit shortens the messages of a status to what the API server accepts: a status that is refused is refused for ever.
+func fit(s *v1alpha1.ProcessingJobStatus) {
+	s.Message = shortened(s.Message)
+	for i := range s.Conditions {
+		s.Conditions[i].Message = shortened(s.Conditions[i].Message)
+	}
+}
+
+func shortened(message string) string {
+	if runes := []rune(message); len(runes) > v1alpha1.MaxMessageLength {
+		return string(runes[:v1alpha1.MaxMessageLength-1]) + "…"
+	}
+	return message
 }
 
 // finish writes a final phase and, once that is durable, counts it and tells people. Nothing but a successful write of

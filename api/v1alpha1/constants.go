@@ -9,6 +9,9 @@ const (
 	DefaultTTLSecondsAfterFinished = 86400
 )
 
+// MaxMessageLength is that of status.message, in characters, as its marker has it.
+const MaxMessageLength = 4096
+
 // GatewayAudience is the audience of the tokens with which a job's pod shows the gateway who it is. The API server
 // refuses a token of this audience, so it is of no use anywhere else.
 const GatewayAudience = "bricklayers-gateway"

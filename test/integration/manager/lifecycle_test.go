@@ -2,8 +2,10 @@ package manager_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -255,6 +257,31 @@ func TestInvalidParameters(t *testing.T) {
 	if !strings.Contains(done.Status.Message, "multiplier") || done.Status.Attempts != 0 {
 		t.Errorf("status %+v", done.Status)
 	}
+}
+
+// TestInvalidParametersBeyondWhatAStatusHolds: 4096 characters for the status, 32768 for a condition.
+func TestInvalidParametersBeyondWhatAStatusHolds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.limits = queue.Limits{MaxActive: 1}
+	f.startManager()
+	f.processor(func(s *v1alpha1.ProcessorSpec) {
+		for i := range 10 {
+			s.Parameters = append(s.Parameters, v1alpha1.Parameter{Name: fmt.Sprintf("p%d", i), Type: v1alpha1.ParameterNumber})
+		}
+	})
+	f.job("long-winded", func(s *v1alpha1.ProcessingJobSpec) {
+		s.Parameters = map[string]string{}
+		for i := range 10 {
+			s.Parameters[fmt.Sprintf("p%d", i)] = strings.Repeat("\u200b", 1024) // each quoted as six characters
+		}
+	})
+	done := f.untilPhase("long-winded", v1alpha1.PhaseError, v1alpha1.ReasonInvalidParameters)
+	if n := utf8.RuneCountInString(done.Status.Message); n != v1alpha1.MaxMessageLength {
+		t.Errorf("%d characters, want as many as the API server takes", n)
+	}
+	f.job("next")
+	f.untilPhase("next", v1alpha1.PhaseError, v1alpha1.ReasonInvalidParameters) // the place is free
 }
 
 func TestWaitsForItsProcessor(t *testing.T) {
