@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,14 +23,14 @@ import (
 // reconcileAdmitted starts a job whose turn has come: its first attempt, or the one it was suspended in.
 func (r *Reconciler) reconcileAdmitted(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
 	if job.Status.Attempts == 0 {
-		return ctrl.Result{}, r.startAttempt(ctx, job, 1, nil)
+		return r.startAttempt(ctx, job, 1, nil)
 	}
 	child, err := r.child(ctx, job)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if child == nil {
-		return ctrl.Result{}, r.startAttempt(ctx, job, job.Status.Attempts+1, nil)
+		return r.startAttempt(ctx, job, job.Status.Attempts+1, nil)
 	}
 	if ptr.Deref(child.Spec.Suspend, false) {
 		before := child.DeepCopy()
@@ -45,18 +46,18 @@ func (r *Reconciler) reconcileAdmitted(ctx context.Context, job *v1alpha1.Proces
 // is made from the job's UID and the attempt, so whoever comes second finds the Job there.
 func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32,
 	previous *batchv1.Job,
-) error {
+) (ctrl.Result, error) {
 	processor := &v1alpha1.Processor{}
 	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Spec.Processor}
 	if err := r.Get(ctx, key, processor); apierrors.IsNotFound(err) {
-		return r.withoutProcessor(ctx, job, attempt)
+		return ctrl.Result{}, r.withoutProcessor(ctx, job, attempt)
 	} else if err != nil {
-		return err
+		return ctrl.Result{}, err
 	}
 	values, err := parameters.Resolve(processor, job.Spec.Parameters)
 	if err != nil {
-		return r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInvalidParameters,
-			message: err.Error()})
+		return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError,
+			reason: v1alpha1.ReasonInvalidParameters, message: err.Error()})
 	}
 	memory := nextMemory(processor, previous)
 	child := buildJob(job, processor, values, attempt, memory, r.Access)
@@ -67,26 +68,63 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	case apierrors.IsAlreadyExists(err):
 		ours, err := r.isOurs(ctx, job, child)
 		if err != nil {
-			return err
+			return ctrl.Result{}, err
 		}
 		if !ours {
-			return r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonNameConflict,
+			return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonNameConflict,
 				message: "a Job named " + child.Name + " exists and belongs to another; delete it and create this job again"})
 		}
 	case apierrors.IsInvalid(err):
-		return r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobRefused,
+		return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobRefused,
 			message: "the API server refused the Job: " + err.Error()})
+	case apierrors.IsForbidden(err) || apierrors.IsBadRequest(err):
+		return r.jobNotAllowed(ctx, job, resolvePolicy(job, processor).pendingTimeout, err)
 	case err != nil:
-		return fmt.Errorf("failed to create Job %s/%s: %w", child.Namespace, child.Name, err)
+		return ctrl.Result{}, fmt.Errorf("failed to create Job %s/%s: %w", child.Namespace, child.Name, err)
 	}
+	return ctrl.Result{}, r.writeAttempt(ctx, job, attempt, child.Name, memory)
+}
+
+// jobNotAllowed waits for a quota or an admission webhook that does not let the Job be to change its mind, for as long
+// as an attempt may take to start. It is said once; each try is made later than the one before.
+func (r *Reconciler) jobNotAllowed(ctx context.Context, job *v1alpha1.ProcessingJob, allowed time.Duration, why error,
+) (ctrl.Result, error) {
+	now := metav1.NewTime(r.Clock.Now())
+	message := "the Job cannot be created: " + why.Error()
+	told := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionStarted)
+	if told == nil || job.Status.Reason != v1alpha1.ReasonPodNotCreated {
+		err := r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
+			s.Reason, s.Message = v1alpha1.ReasonPodNotCreated, message
+			meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted) // its time is since when this holds
+			meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+				Type: v1alpha1.ConditionStarted, Status: metav1.ConditionFalse, Reason: s.Reason, Message: message,
+				ObservedGeneration: job.Generation, LastTransitionTime: now,
+			})
+		})
+		if err == nil {
+			r.event(job, v1alpha1.ReasonPodNotCreated, "Start", message)
+		}
+		return ctrl.Result{RequeueAfter: min(allowed, patience)}, err
+	}
+	waited := now.Sub(told.LastTransitionTime.Time)
+	if waited >= allowed {
+		return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted,
+			message: fmt.Sprintf("the attempt did not start within the allowed %s: %s", allowed, message)})
+	}
+	return ctrl.Result{RequeueAfter: min(allowed-waited, nextLook(waited))}, nil
+}
+
+func (r *Reconciler) writeAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, child string,
+	memory *resource.Quantity,
+) error {
 	if queue.KueueManaged(job) {
-		return r.writeLeftToKueue(ctx, job, attempt, child.Name)
+		return r.writeLeftToKueue(ctx, job, attempt, child)
 	}
 	message := ""
 	if memory != nil {
 		message = "the attempt before ran out of memory; this one may use " + memory.String()
 	}
-	return r.writeRunning(ctx, job, attempt, child.Name, message)
+	return r.writeRunning(ctx, job, attempt, child, message)
 }
 
 func (r *Reconciler) writeRunning(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, child, message string,

@@ -175,10 +175,13 @@ func (o observation) active() decision {
 		}
 		return d
 	}
-	// The longer it has waited, the less often it is looked at: each look lists events.
-	again := max(patience, min(o.now.Sub(p.idleSince), 10*patience))
-	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: min(left, again)}
+	again := min(left, nextLook(o.now.Sub(p.idleSince)))
+	return decision{phase: v1alpha1.PhaseRunning, reason: reason, message: message, again: again}
 }
+
+// nextLook is after how long to look again at what has waited so long: the longer, the less often, since a look costs
+// requests.
+func nextLook(waited time.Duration) time.Duration { return max(patience, min(waited, 10*patience)) }
 
 // patience is how long an attempt may wait without saying why before its events are read for the reason. A Job does not
 // say in its status that its pod was refused; nor does a pod that a volume is missing, or, for a while, an image.

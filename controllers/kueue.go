@@ -19,7 +19,7 @@ import (
 // (kueue.sigs.k8s.io/docs/tasks/run/jobs). Everything else is as for other jobs.
 func (r *Reconciler) reconcileKueue(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
 	if job.Status.Attempts == 0 {
-		return ctrl.Result{}, r.startAttempt(ctx, job, 1, nil)
+		return r.startAttempt(ctx, job, 1, nil)
 	}
 	child, err := r.child(ctx, job)
 	if err != nil {

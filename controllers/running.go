@@ -103,12 +103,17 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 			}
 		}
 		ended := job.Status.Attempts
-		r.event(job, v1alpha1.ReasonRetrying, "Retry", d.message)
-		if err := r.startAttempt(ctx, job, ended+1, previous); err != nil {
+		result, err := r.startAttempt(ctx, job, ended+1, previous)
+		switch {
+		case err != nil:
 			return ctrl.Result{}, err
+		case job.Status.Attempts > ended:
+			r.event(job, v1alpha1.ReasonRetrying, "Retry", d.message)
+		case !job.Status.Phase.Finished():
+			return result, nil // it may not start yet
 		}
 		r.countAttempt(ctx, job, ended, d)
-		return ctrl.Result{}, nil
+		return result, nil
 	}
 	return ctrl.Result{RequeueAfter: d.again}, r.writeStarted(ctx, job, d)
 }

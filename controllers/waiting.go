@@ -22,6 +22,7 @@ func (r *Reconciler) reconcileWaiting(ctx context.Context, job *v1alpha1.Process
 	}
 	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 		s.Reason, s.Message = why.Reason, why.Message
+		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted)
 	})
 }
 

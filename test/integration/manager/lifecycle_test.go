@@ -2,10 +2,8 @@ package manager_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,7 +14,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
-	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/queue"
 	"bricklayers.dev/bricklayers/test/controlplane"
 )
@@ -146,22 +143,6 @@ func TestImageThatCannotBePulled(t *testing.T) {
 	f.gone(child)
 }
 
-func TestQuotaRefusesThePod(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.create(&corev1.ResourceQuota{
-		ObjectMeta: metav1.ObjectMeta{Name: "none"},
-		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}},
-	})
-	f.startManager()
-	f.processor()
-	f.job("refused")
-	told := f.untilPhase("refused", v1alpha1.PhaseRunning, v1alpha1.ReasonPodNotCreated)
-	if !strings.Contains(told.Status.Message, "quota") {
-		t.Errorf("message %q does not name the quota", told.Status.Message)
-	}
-}
-
 func TestRunsTooLong(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -229,61 +210,6 @@ func TestPodOfAStolenJobStopsFirst(t *testing.T) {
 	f.child(job, 2)
 }
 
-func TestNameConflict(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	job := f.job("twin")
-	theirs := &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: childname.ForAttempt(job, 1)},
-		Spec: batchv1.JobSpec{Suspend: ptr.To(true), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c", Image: "x"}}}}},
-	}
-	f.create(theirs)
-	f.processor()
-	f.startManager()
-	f.untilPhase("twin", v1alpha1.PhaseError, v1alpha1.ReasonNameConflict)
-	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs); err != nil || len(theirs.OwnerReferences) > 0 {
-		t.Errorf("their Job was touched: %v %v", theirs.OwnerReferences, err)
-	}
-}
-
-func TestInvalidParameters(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.startManager()
-	f.processor()
-	f.job("bad", func(s *v1alpha1.ProcessingJobSpec) { s.Parameters = map[string]string{"multiplier": "9"} })
-	done := f.untilPhase("bad", v1alpha1.PhaseError, v1alpha1.ReasonInvalidParameters)
-	if !strings.Contains(done.Status.Message, "multiplier") || done.Status.Attempts != 0 {
-		t.Errorf("status %+v", done.Status)
-	}
-}
-
-// TestInvalidParametersBeyondWhatAStatusHolds: 4096 characters for the status, 32768 for a condition.
-func TestInvalidParametersBeyondWhatAStatusHolds(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.limits = queue.Limits{MaxActive: 1}
-	f.startManager()
-	f.processor(func(s *v1alpha1.ProcessorSpec) {
-		for i := range 10 {
-			s.Parameters = append(s.Parameters, v1alpha1.Parameter{Name: fmt.Sprintf("p%d", i), Type: v1alpha1.ParameterNumber})
-		}
-	})
-	f.job("long-winded", func(s *v1alpha1.ProcessingJobSpec) {
-		s.Parameters = map[string]string{}
-		for i := range 10 {
-			s.Parameters[fmt.Sprintf("p%d", i)] = strings.Repeat("\u200b", 1024) // each quoted as six characters
-		}
-	})
-	done := f.untilPhase("long-winded", v1alpha1.PhaseError, v1alpha1.ReasonInvalidParameters)
-	if n := utf8.RuneCountInString(done.Status.Message); n != v1alpha1.MaxMessageLength {
-		t.Errorf("%d characters, want as many as the API server takes", n)
-	}
-	f.job("next")
-	f.untilPhase("next", v1alpha1.PhaseError, v1alpha1.ReasonInvalidParameters) // the place is free
-}
-
 func TestWaitsForItsProcessor(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -293,35 +219,6 @@ func TestWaitsForItsProcessor(t *testing.T) {
 	f.processor()
 	f.child(job, 1)
 	f.untilPhase("early", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
-}
-
-func TestSuspendAndResume(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.startManager()
-	f.processor()
-	job := f.job("paused")
-	child := f.child(job, 1)
-	pod := f.cp.Pod(t, child)
-	f.untilPhase("paused", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
-	f.setSuspend("paused", true)
-	f.untilPhase("paused", v1alpha1.PhasePending, v1alpha1.ReasonSuspended)
-	f.gone(pod)
-	f.setSuspend("paused", false)
-	f.cp.Pod(t, child, pod.Name)
-	if again := f.untilPhase("paused", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting); again.Status.Attempts != 1 {
-		t.Errorf("suspending counted as an attempt: %+v", again.Status)
-	}
-}
-
-func (f *fixture) setSuspend(name string, suspend bool) {
-	f.Helper()
-	job := f.until(name, "readable", func(*v1alpha1.ProcessingJob) bool { return true })
-	before := job.DeepCopy()
-	job.Spec.Suspend = &suspend
-	if err := f.client.Patch(f.Context(), job, client.MergeFrom(before)); err != nil {
-		f.Fatal(err)
-	}
 }
 
 func TestLimitHoldsJobsBackWithoutWritingToThem(t *testing.T) {
@@ -445,58 +342,6 @@ func TestRestartDoesNotCountHistory(t *testing.T) {
 	f.job("next")
 	f.untilPhase("next", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
 	f.expectMetric(0, "processing_jobs_total", "status", "error")
-}
-
-// TestLeftToKueue holds the manager against Kueue's contract for batch/v1 Jobs, with the test in Kueue's place.
-func TestLeftToKueue(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	f.limits = queue.Limits{MaxActive: 1}
-	f.startManager()
-	f.processor()
-	f.job("ours") // takes the only place
-	job := &v1alpha1.ProcessingJob{
-		ObjectMeta: metav1.ObjectMeta{Name: "theirs", Labels: map[string]string{
-			queue.KueueLabel: "lots", "kueue.x-k8s.io/priority-class": "high", "other": "label",
-		}},
-		Spec: v1alpha1.ProcessingJobSpec{Processor: "brick", ManagedBy: ptr.To("kubernetes.io/job-controller"),
-			Input: v1alpha1.Input{ConfigMap: &v1alpha1.ConfigMapInput{Name: "prints", Key: "part.gcode"}}},
-	}
-	f.create(job)
-	f.untilPhase("theirs", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
-	child := f.child(job, 1)
-	if !ptr.Deref(child.Spec.Suspend, false) || child.Labels[queue.KueueLabel] != "lots" ||
-		child.Labels["kueue.x-k8s.io/priority-class"] != "high" || child.Labels["other"] != "" ||
-		ptr.Deref(child.Spec.ManagedBy, "") != "kubernetes.io/job-controller" {
-		t.Errorf("the Job is not as Kueue wants it: labels %v, suspend %v, managedBy %v",
-			child.Labels, child.Spec.Suspend, child.Spec.ManagedBy)
-	}
-	f.setJobSuspend(child, false) // admitted
-	pod := f.cp.Pod(t, child)
-	f.untilPhase("theirs", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
-	f.setJobSuspend(child, true) // evicted and queued again
-	f.untilPhase("theirs", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
-	f.gone(pod)
-	f.setJobSuspend(child, false)
-	again := f.cp.Pod(t, child, pod.Name)
-	running := f.untilPhase("theirs", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
-	f.commits(running)
-	f.ends(again, "store", 0, "Completed", "")
-	if done := f.untilPhase("theirs", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted); done.Status.Attempts != 1 {
-		t.Errorf("an eviction counted as an attempt: %+v", done.Status)
-	}
-}
-
-func (f *fixture) setJobSuspend(child *batchv1.Job, suspend bool) {
-	f.Helper()
-	if err := f.client.Get(f.Context(), client.ObjectKeyFromObject(child), child); err != nil {
-		f.Fatal(err)
-	}
-	before := child.DeepCopy()
-	child.Spec.Suspend = &suspend
-	if err := f.client.Patch(f.Context(), child, client.MergeFrom(before)); err != nil {
-		f.Fatal(err)
-	}
 }
 
 func TestWaitingByReason(t *testing.T) {

@@ -1,0 +1,65 @@
+package manager_test
+
+import (
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/queue"
+)
+
+// TestLeftToKueue holds the manager against Kueue's contract for batch/v1 Jobs, with the test in Kueue's place.
+func TestLeftToKueue(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.limits = queue.Limits{MaxActive: 1}
+	f.startManager()
+	f.processor()
+	f.job("ours") // takes the only place
+	job := &v1alpha1.ProcessingJob{
+		ObjectMeta: metav1.ObjectMeta{Name: "theirs", Labels: map[string]string{
+			queue.KueueLabel: "lots", "kueue.x-k8s.io/priority-class": "high", "other": "label",
+		}},
+		Spec: v1alpha1.ProcessingJobSpec{Processor: "brick", ManagedBy: ptr.To("kubernetes.io/job-controller"),
+			Input: v1alpha1.Input{ConfigMap: &v1alpha1.ConfigMapInput{Name: "prints", Key: "part.gcode"}}},
+	}
+	f.create(job)
+	f.untilPhase("theirs", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
+	child := f.child(job, 1)
+	if !ptr.Deref(child.Spec.Suspend, false) || child.Labels[queue.KueueLabel] != "lots" ||
+		child.Labels["kueue.x-k8s.io/priority-class"] != "high" || child.Labels["other"] != "" ||
+		ptr.Deref(child.Spec.ManagedBy, "") != "kubernetes.io/job-controller" {
+		t.Errorf("the Job is not as Kueue wants it: labels %v, suspend %v, managedBy %v",
+			child.Labels, child.Spec.Suspend, child.Spec.ManagedBy)
+	}
+	f.setJobSuspend(child, false) // admitted
+	pod := f.cp.Pod(t, child)
+	f.untilPhase("theirs", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.setJobSuspend(child, true) // evicted and queued again
+	f.untilPhase("theirs", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
+	f.gone(pod)
+	f.setJobSuspend(child, false)
+	again := f.cp.Pod(t, child, pod.Name)
+	running := f.untilPhase("theirs", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.commits(running)
+	f.ends(again, "store", 0, "Completed", "")
+	if done := f.untilPhase("theirs", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted); done.Status.Attempts != 1 {
+		t.Errorf("an eviction counted as an attempt: %+v", done.Status)
+	}
+}
+
+func (f *fixture) setJobSuspend(child *batchv1.Job, suspend bool) {
+	f.Helper()
+	if err := f.client.Get(f.Context(), client.ObjectKeyFromObject(child), child); err != nil {
+		f.Fatal(err)
+	}
+	before := child.DeepCopy()
+	child.Spec.Suspend = &suspend
+	if err := f.client.Patch(f.Context(), child, client.MergeFrom(before)); err != nil {
+		f.Fatal(err)
+	}
+}
