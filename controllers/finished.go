@@ -20,12 +20,12 @@ func (r *Reconciler) reconcileFinished(ctx context.Context, job *v1alpha1.Proces
 	if err := r.stopChild(ctx, job); err != nil {
 		return ctrl.Result{}, err
 	}
-	ttl, err := r.ttl(ctx, job)
+	expires, err := r.expiry(ctx, job)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if left := expiry(job, ttl).Sub(r.Clock.Now()); left > 0 {
-		return ctrl.Result{RequeueAfter: left}, nil
+	if left := due(job, expires).Sub(r.Clock.Now()); left > 0 {
+		return ctrl.Result{RequeueAfter: left}, r.writeExpiry(ctx, job, expires)
 	}
 	return ctrl.Result{}, r.expire(ctx, job)
 }
@@ -46,17 +46,30 @@ func (r *Reconciler) stopChild(ctx context.Context, job *v1alpha1.ProcessingJob)
 	return nil
 }
 
-// ttl is how long a finished job is kept.
-func (r *Reconciler) ttl(ctx context.Context, job *v1alpha1.ProcessingJob) (time.Duration, error) {
+// expiry is when the retention of a finished job ends: its own, or its Processor's as that was when the job finished.
+func (r *Reconciler) expiry(ctx context.Context, job *v1alpha1.ProcessingJob) (metav1.Time, error) {
 	seconds := job.Spec.TTLSecondsAfterFinished
+	if seconds == nil && job.Status.ExpirationTime != nil {
+		return *job.Status.ExpirationTime, nil
+	}
 	if seconds == nil {
 		processor, err := r.processor(ctx, job)
 		if err != nil {
-			return 0, err
+			return metav1.Time{}, err
 		}
 		seconds = processor.Spec.Defaults.TTLSecondsAfterFinished
 	}
-	return time.Duration(ptr.Deref(seconds, v1alpha1.DefaultTTLSecondsAfterFinished)) * time.Second, nil
+	ttl := time.Duration(ptr.Deref(seconds, v1alpha1.DefaultTTLSecondsAfterFinished)) * time.Second
+	return metav1.NewTime(ptr.Deref(job.Status.CompletionTime, job.CreationTimestamp).Add(ttl)), nil
+}
+
+// writeExpiry keeps the status in step with spec.ttlSecondsAfterFinished, which may change after the end. A job that
+// finished under a version that did not record it is left alone: there may be very many.
+func (r *Reconciler) writeExpiry(ctx context.Context, job *v1alpha1.ProcessingJob, expires metav1.Time) error {
+	if job.Status.ExpirationTime == nil || job.Status.ExpirationTime.Equal(&expires) {
+		return nil
+	}
+	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) { s.ExpirationTime = &expires })
 }
 
 // expire deletes the job if that is still due on a fresh read: its retention may have been lengthened, or the name may
@@ -66,11 +79,11 @@ func (r *Reconciler) expire(ctx context.Context, job *v1alpha1.ProcessingJob) er
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(job), live); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	ttl, err := r.ttl(ctx, live)
+	expires, err := r.expiry(ctx, live)
 	if err != nil {
 		return err
 	}
-	if live.UID != job.UID || !live.Status.Phase.Finished() || r.Clock.Now().Before(expiry(live, ttl)) {
+	if live.UID != job.UID || !live.Status.Phase.Finished() || r.Clock.Now().Before(due(live, expires)) {
 		return nil
 	}
 	err = r.Delete(ctx, live,
@@ -82,15 +95,18 @@ func (r *Reconciler) expire(ctx context.Context, job *v1alpha1.ProcessingJob) er
 	if err != nil {
 		return fmt.Errorf("failed to delete the expired ProcessingJob %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	tracing.Log(ctx, job).Info("expired", "ttlSeconds", ttl.Seconds())
+	tracing.Log(ctx, job).Info("expired", "expirationTime", expires)
 	return nil
 }
 
-// expiry is when a job is past its retention. One whose webhook is still to be told is kept for that: nothing else
-// remembers it.
-func expiry(job *v1alpha1.ProcessingJob, ttl time.Duration) time.Time {
+// due is when a job whose retention ends then may be deleted. One whose webhook is still to be told is kept for that:
+// nothing else remembers it.
+func due(job *v1alpha1.ProcessingJob, expires metav1.Time) time.Time {
 	if job.WebhookPending() {
-		ttl = max(ttl, v1alpha1.WebhookPatience)
+		patience := ptr.Deref(job.Status.CompletionTime, job.CreationTimestamp).Add(v1alpha1.WebhookPatience)
+		if patience.After(expires.Time) {
+			return patience
+		}
 	}
-	return ptr.Deref(job.Status.CompletionTime, job.CreationTimestamp).Add(ttl)
+	return expires.Time
 }

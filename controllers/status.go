@@ -55,9 +55,15 @@ func shortened(message string) string {
 // this transition raises a counter, so a job is counted once however often it is reconciled, and by whom.
 func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d decision) error {
 	now := metav1.NewTime(r.Clock.Now())
-	err := r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
+	ended := job.DeepCopy()
+	ended.Status.CompletionTime = &now
+	expires, err := r.expiry(ctx, ended)
+	if err != nil {
+		return err
+	}
+	err = r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 		s.Phase, s.Reason, s.Message, s.ExitCode = d.phase, d.reason, d.message, d.exitCode
-		s.CompletionTime = &now
+		s.CompletionTime, s.ExpirationTime = &now, &expires
 		if s.StartTime != nil {
 			s.Duration = now.Sub(s.StartTime.Time).Round(time.Second).String()
 		}

@@ -335,6 +335,11 @@ type ProcessingJobStatus struct {
 	// +optional
 	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
 
+	// expirationTime is when the job and its files may be deleted: completionTime and spec.ttlSecondsAfterFinished, or the
+	// Processor's default as it was when the job finished.
+	// +optional
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+
 	// duration is completionTime − startTime, for people.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32

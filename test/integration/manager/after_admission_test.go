@@ -134,6 +134,9 @@ func TestRetentionCanBeLengthenedAndShortened(t *testing.T) {
 	f.ends(f.cp.Pod(t, f.child(kept, 1)), "process", 65, "Error", "")
 	kept = f.untilPhase("kept", v1alpha1.PhaseError, v1alpha1.ReasonInputRejected)
 	retain(kept, 3600)
+	f.until("kept", "said to expire later", func(j *v1alpha1.ProcessingJob) bool {
+		return j.Status.ExpirationTime.Sub(j.Status.CompletionTime.Time) == time.Hour
+	})
 
 	// Another job, finished after it with the same retention, is the clock: when it is gone, the first is overdue.
 	other := f.job("other", func(s *v1alpha1.ProcessingJobSpec) { s.TTLSecondsAfterFinished = ptr.To[int32](first) })
@@ -145,6 +148,35 @@ func TestRetentionCanBeLengthenedAndShortened(t *testing.T) {
 	})
 	retain(kept, 1)
 	f.gone(kept)
+}
+
+// TestRetentionOutlivesTheProcessor: it is that of the Processor at the job's end. The default would be over by now.
+func TestRetentionOutlivesTheProcessor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stop := f.startManager()
+	f.processor(func(p *v1alpha1.ProcessorSpec) { p.Defaults.TTLSecondsAfterFinished = ptr.To[int32](30 * 86400) })
+	job := f.job("kept")
+	f.ends(f.cp.Pod(t, f.child(job, 1)), "process", 65, "Error", "")
+	done := f.untilPhase("kept", v1alpha1.PhaseError, v1alpha1.ReasonInputRejected)
+	expires := done.Status.ExpirationTime
+	if expires == nil || !expires.Time.Equal(done.Status.CompletionTime.Add(30*24*time.Hour)) {
+		t.Errorf("it expires %v, it completed %v", expires, done.Status.CompletionTime)
+	}
+	stop()
+	f.deleteProcessor()
+	before := done.DeepCopy()
+	done.Status.CompletionTime = ptr.To(metav1.NewTime(done.Status.CompletionTime.Add(-48 * time.Hour)))
+	if err := f.client.Status().Patch(t.Context(), done, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	f.startManager()
+	f.job("later", func(s *v1alpha1.ProcessingJobSpec) { s.Processor = "nosuch" })
+	f.untilPhase("later", v1alpha1.PhasePending, v1alpha1.ReasonProcessorNotFound) // the manager is at work
+	f.never("the job was deleted before its time", func() bool {
+		err := f.client.Get(t.Context(), client.ObjectKeyFromObject(done), done)
+		return err != nil || done.DeletionTimestamp != nil
+	})
 }
 
 // TestNodeLost: a pod on a node that does not exist any more is replaced within the attempt. The controller that finds

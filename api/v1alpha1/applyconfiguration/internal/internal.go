@@ -214,6 +214,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: exitCode
       type:
         scalar: numeric
+    - name: expirationTime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: input
       type:
         namedType: dev.bricklayers.bricklayers.api.v1alpha1.File

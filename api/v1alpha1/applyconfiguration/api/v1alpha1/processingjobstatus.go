@@ -36,6 +36,9 @@ type ProcessingJobStatusApplyConfiguration struct {
 	StartTime *v1.Time `json:"startTime,omitempty"`
 	// completionTime is when the phase became final.
 	CompletionTime *v1.Time `json:"completionTime,omitempty"`
+	// expirationTime is when the job and its files may be deleted: completionTime and spec.ttlSecondsAfterFinished, or the
+	// Processor's default as it was when the job finished.
+	ExpirationTime *v1.Time `json:"expirationTime,omitempty"`
 	// duration is completionTime − startTime, for people.
 	Duration *string `json:"duration,omitempty"`
 	// conditions carry detail: Started, Finished and, of a job with a webhook, Notified.
@@ -133,6 +136,14 @@ func (b *ProcessingJobStatusApplyConfiguration) WithStartTime(value v1.Time) *Pr
 // If called multiple times, the CompletionTime field is set to the value of the last call.
 func (b *ProcessingJobStatusApplyConfiguration) WithCompletionTime(value v1.Time) *ProcessingJobStatusApplyConfiguration {
 	b.CompletionTime = &value
+	return b
+}
+
+// WithExpirationTime sets the ExpirationTime field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ExpirationTime field is set to the value of the last call.
+func (b *ProcessingJobStatusApplyConfiguration) WithExpirationTime(value v1.Time) *ProcessingJobStatusApplyConfiguration {
+	b.ExpirationTime = &value
 	return b
 }
 
