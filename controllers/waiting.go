@@ -2,7 +2,9 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 
+	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,31 +31,46 @@ func (r *Reconciler) reconcileWaiting(ctx context.Context, job *v1alpha1.Process
 // reconcileSuspended stops a job that runs, by suspending its Job, which removes the pod and keeps the attempt; and
 // says of a waiting one why it waits.
 func (r *Reconciler) reconcileSuspended(ctx context.Context, job *v1alpha1.ProcessingJob) error {
-	if job.Status.Attempts > 0 {
-		child, err := r.child(ctx, job)
-		if err != nil {
+	child, attempt, err := r.latestAttempt(ctx, job)
+	if err != nil {
+		return err
+	}
+	if child != nil && jobFinished(child) && attempt == job.Status.Attempts {
+		// It ended before it could be stopped; that counts, but no further attempt starts.
+		o, err := r.observe(ctx, job)
+		if o == nil || err != nil {
 			return err
 		}
-		if child != nil && jobFinished(child) {
-			// It ended before it could be stopped; that counts, but no further attempt starts.
-			o, err := r.observe(ctx, job)
-			if o == nil || err != nil {
-				return err
-			}
-			if d := decide(*o); d.phase.Finished() {
-				return r.finish(ctx, job, d)
-			}
+		if d := decide(*o); d.phase.Finished() {
+			return r.finish(ctx, job, d)
 		}
-		if child != nil && !jobFinished(child) && !ptr.Deref(child.Spec.Suspend, false) {
-			before := child.DeepCopy()
-			child.Spec.Suspend = ptr.To(true)
-			if err := r.Patch(ctx, child, client.MergeFrom(before)); err != nil {
-				return err
-			}
+	}
+	if child != nil && !jobFinished(child) && !ptr.Deref(child.Spec.Suspend, false) {
+		before := child.DeepCopy()
+		child.Spec.Suspend = ptr.To(true)
+		if err := r.Patch(ctx, child, client.MergeFrom(before)); err != nil {
+			return fmt.Errorf("failed to suspend Job %s/%s: %w", child.Namespace, child.Name, err)
 		}
 	}
 	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 		s.Phase, s.Reason, s.Message = v1alpha1.PhasePending, v1alpha1.ReasonSuspended, "spec.suspend is true"
+		if child != nil {
+			s.Attempts, s.JobName = attempt, child.Name
+		}
 		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted)
 	})
+}
+
+// latestAttempt finds the Job of the attempt that was started last and the attempt's number, whether or not the status
+// knows of it yet: a suspension may come between creating a Job and saying so. nil: there is none.
+func (r *Reconciler) latestAttempt(ctx context.Context, job *v1alpha1.ProcessingJob) (*batchv1.Job, int32, error) {
+	next, err := r.unrecordedAttempt(ctx, job)
+	if next != nil || err != nil {
+		return next, job.Status.Attempts + 1, err
+	}
+	if job.Status.Attempts == 0 {
+		return nil, 0, nil
+	}
+	child, err := r.child(ctx, job)
+	return child, job.Status.Attempts, err
 }
