@@ -50,7 +50,7 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	processor := &v1alpha1.Processor{}
 	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Spec.Processor}
 	if err := r.Get(ctx, key, processor); apierrors.IsNotFound(err) {
-		return ctrl.Result{}, r.withoutProcessor(ctx, job, attempt)
+		return r.withoutProcessor(ctx, job, attempt)
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -140,15 +140,22 @@ func (r *Reconciler) writeRunning(ctx context.Context, job *v1alpha1.ProcessingJ
 	})
 }
 
-// withoutProcessor puts a job that was never started back into the queue, and ends one between two attempts.
-func (r *Reconciler) withoutProcessor(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32) error {
-	if attempt == 1 {
-		r.queue.Release(job.UID) // a job left to Kueue has no place to give back
-		r.dispatcher.Wake()
-		return r.reconcileWaiting(ctx, job)
+// withoutProcessor puts a job that was never started back into the queue, and ends one between two attempts. One left to
+// Kueue is in no queue that the Processor's coming would wake it from, so it is looked at again.
+func (r *Reconciler) withoutProcessor(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32,
+) (ctrl.Result, error) {
+	switch {
+	case attempt > 1:
+		return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError,
+			reason:  v1alpha1.ReasonProcessorNotFound,
+			message: "the Processor " + job.Spec.Processor + " was deleted before another attempt could start"})
+	case queue.KueueManaged(job):
+		return ctrl.Result{RequeueAfter: nextLook(r.Clock.Since(job.CreationTimestamp.Time))},
+			r.writeWaiting(ctx, job, v1alpha1.ReasonProcessorNotFound, queue.ProcessorNotFound(job.Spec.Processor))
 	}
-	return r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorNotFound,
-		message: "the Processor " + job.Spec.Processor + " was deleted before another attempt could start"})
+	r.queue.Release(job.UID)
+	r.dispatcher.Wake()
+	return ctrl.Result{}, r.reconcileWaiting(ctx, job)
 }
 
 // isOurs reads the Job of that name past the cache: the cache holds our own Jobs only, and may be late.

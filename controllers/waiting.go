@@ -19,11 +19,15 @@ func (r *Reconciler) reconcileWaiting(ctx context.Context, job *v1alpha1.Process
 	if why.Reason != v1alpha1.ReasonProcessorNotFound {
 		why.Reason, why.Message = v1alpha1.ReasonQueued, ""
 	}
-	if job.Status.Reason == why.Reason {
+	return r.writeWaiting(ctx, job, why.Reason, why.Message)
+}
+
+func (r *Reconciler) writeWaiting(ctx context.Context, job *v1alpha1.ProcessingJob, reason, message string) error {
+	if job.Status.Reason == reason {
 		return nil
 	}
 	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
-		s.Reason, s.Message = why.Reason, why.Message
+		s.Reason, s.Message = reason, message
 		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted)
 	})
 }

@@ -62,8 +62,7 @@ func (q *Queue) Waiting() map[string]int {
 func (q *Queue) reason(key lineKey) (reason, message string) {
 	switch {
 	case !q.known[key.processor]:
-		return v1alpha1.ReasonProcessorNotFound, "there is no Processor " + key.processor.name +
-			" in this namespace; the job starts when there is"
+		return v1alpha1.ReasonProcessorNotFound, ProcessorNotFound(key.processor.name)
 	case q.processorFull(key.processor):
 		return v1alpha1.ReasonProcessorLimit, "as many jobs of this Processor run as its limits.maxActive allows"
 	case q.namespaceFull(key.processor.namespace):
@@ -72,6 +71,11 @@ func (q *Queue) reason(key lineKey) (reason, message string) {
 		return v1alpha1.ReasonInstallationLimit, "as many jobs run as the installation allows"
 	}
 	return v1alpha1.ReasonQueued, "waits for its turn"
+}
+
+// ProcessorNotFound is what to say to who waits for a Processor to exist.
+func ProcessorNotFound(name string) string {
+	return "there is no Processor " + name + " in this namespace; the job starts when there is"
 }
 
 // position counts who starts before a job: everybody of a higher priority; of the same priority, the older ones of its

@@ -52,6 +52,28 @@ func TestLeftToKueue(t *testing.T) {
 	}
 }
 
+func TestLeftToKueueBeforeItsProcessorExists(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.startManager()
+	f.kueueJob("early")
+	f.untilPhase("early", v1alpha1.PhasePending, v1alpha1.ReasonProcessorNotFound)
+	f.processor()
+	f.untilPhase("early", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
+}
+
+// kueueJob makes a ProcessingJob that is left to Kueue.
+func (f *fixture) kueueJob(name string) *v1alpha1.ProcessingJob {
+	f.Helper()
+	job := &v1alpha1.ProcessingJob{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{queue.KueueLabel: "lots"}},
+		Spec: v1alpha1.ProcessingJobSpec{Processor: "brick",
+			Input: v1alpha1.Input{ConfigMap: &v1alpha1.ConfigMapInput{Name: "prints", Key: "part.gcode"}}},
+	}
+	f.create(job)
+	return job
+}
+
 func (f *fixture) setJobSuspend(child *batchv1.Job, suspend bool) {
 	f.Helper()
 	if err := f.client.Get(f.Context(), client.ObjectKeyFromObject(child), child); err != nil {
