@@ -50,7 +50,7 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	processor := &v1alpha1.Processor{}
 	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Spec.Processor}
 	if err := r.Get(ctx, key, processor); apierrors.IsNotFound(err) {
-		return r.withoutProcessor(ctx, job, attempt)
+		return r.withoutProcessor(ctx, job)
 	} else if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -66,11 +66,11 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	}
 	switch err := r.Create(ctx, child); {
 	case apierrors.IsAlreadyExists(err):
-		ours, err := r.isOurs(ctx, job, child)
-		if err != nil {
-			return ctrl.Result{}, err
+		existing, err := r.existing(ctx, child)
+		if err != nil || existing.DeletionTimestamp != nil {
+			return ctrl.Result{}, err // its end brings another look
 		}
-		if !ours {
+		if !metav1.IsControlledBy(existing, job) {
 			return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonNameConflict,
 				message: "a Job named " + child.Name + " exists and belongs to another; delete it and create this job again"})
 		}
@@ -142,10 +142,9 @@ func (r *Reconciler) writeRunning(ctx context.Context, job *v1alpha1.ProcessingJ
 
 // withoutProcessor puts a job that was never started back into the queue, and ends one between two attempts. One left to
 // Kueue is in no queue that the Processor's coming would wake it from, so it is looked at again.
-func (r *Reconciler) withoutProcessor(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32,
-) (ctrl.Result, error) {
+func (r *Reconciler) withoutProcessor(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
 	switch {
-	case attempt > 1:
+	case job.Status.Attempts > 0:
 		return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError,
 			reason:  v1alpha1.ReasonProcessorNotFound,
 			message: "the Processor " + job.Spec.Processor + " was deleted before another attempt could start"})
@@ -158,14 +157,14 @@ func (r *Reconciler) withoutProcessor(ctx context.Context, job *v1alpha1.Process
 	return ctrl.Result{}, r.reconcileWaiting(ctx, job)
 }
 
-// isOurs reads the Job of that name past the cache: the cache holds our own Jobs only, and may be late.
-func (r *Reconciler) isOurs(ctx context.Context, job *v1alpha1.ProcessingJob, child *batchv1.Job) (bool, error) {
+// existing reads the Job of that name past the cache: the cache holds our own Jobs only, and may be late.
+func (r *Reconciler) existing(ctx context.Context, child *batchv1.Job) (*metav1.PartialObjectMetadata, error) {
 	existing := &metav1.PartialObjectMetadata{}
 	existing.SetGroupVersionKind(batchv1.SchemeGroupVersion.WithKind("Job"))
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(child), existing); err != nil {
-		return false, fmt.Errorf("failed to read the existing Job %s/%s: %w", child.Namespace, child.Name, err)
+		return nil, fmt.Errorf("failed to read the existing Job %s/%s: %w", child.Namespace, child.Name, err)
 	}
-	return metav1.IsControlledBy(existing, job), nil
+	return existing, nil
 }
 
 // nextMemory doubles the memory limit of the process after an attempt that ran out of memory, up to the Processor's

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -38,7 +39,12 @@ func (r *Reconciler) stopChild(ctx context.Context, job *v1alpha1.ProcessingJob)
 	if child == nil || err != nil || child.DeletionTimestamp != nil || jobFinished(child) {
 		return err
 	}
-	err = r.Delete(ctx, child, client.Preconditions{UID: &child.UID},
+	return r.deleteChild(ctx, child)
+}
+
+// deleteChild deletes a Job and, by owner reference, its pods.
+func (r *Reconciler) deleteChild(ctx context.Context, child *batchv1.Job) error {
+	err := r.Delete(ctx, child, client.Preconditions{UID: &child.UID},
 		client.PropagationPolicy(metav1.DeletePropagationBackground))
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("failed to stop Job %s/%s: %w", child.Namespace, child.Name, err)

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -21,6 +22,9 @@ func (r *Reconciler) reconcileKueue(ctx context.Context, job *v1alpha1.Processin
 	if job.Status.Attempts == 0 {
 		return r.startAttempt(ctx, job, 1, nil)
 	}
+	if job.Status.Phase == v1alpha1.PhasePending && job.Status.Reason == v1alpha1.ReasonSuspended {
+		return r.resumeKueue(ctx, job)
+	}
 	child, err := r.child(ctx, job)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -32,6 +36,23 @@ func (r *Reconciler) reconcileKueue(ctx context.Context, job *v1alpha1.Processin
 		return ctrl.Result{}, r.writeRunning(ctx, job, job.Status.Attempts, child.Name, "admitted by Kueue")
 	}
 	return r.reconcileRunning(ctx, job)
+}
+
+// resumeKueue starts the attempt that a suspension stopped anew, once nothing of it is left: its Job was deleted, which
+// does not count.
+func (r *Reconciler) resumeKueue(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
+	child, err := r.liveChild(ctx, job, job.Status.JobName) // the cache may still show what was deleted
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if child != nil && child.DeletionTimestamp == nil {
+		return ctrl.Result{}, r.writeLeftToKueue(ctx, job, job.Status.Attempts, child.Name) // it was not, after all
+	}
+	pods, err := r.pods(ctx, job)
+	if err != nil || child != nil || slices.ContainsFunc(pods, podRuns) {
+		return ctrl.Result{}, err // its end brings another look
+	}
+	return r.startAttempt(ctx, job, job.Status.Attempts, nil)
 }
 
 func (r *Reconciler) writeLeftToKueue(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, child string) error {

@@ -147,6 +147,11 @@ func containerStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
 	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
 }
 
+// podRuns tells whether a pod has not ended yet, as far as the API server knows.
+func podRuns(pod corev1.Pod) bool {
+	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
 // progress is how far a pod has come.
 type progress struct {
 	// busy is set while a container runs or once the process has run: the run deadline counts from then.

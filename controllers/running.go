@@ -83,9 +83,7 @@ func (r *Reconciler) observeLost(ctx context.Context, o *observation, pods []cor
 		return nil, err
 	}
 	o.policy = resolvePolicy(o.job, processor)
-	o.stillStopping = slices.ContainsFunc(pods, func(pod corev1.Pod) bool {
-		return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
-	})
+	o.stillStopping = slices.ContainsFunc(pods, podRuns)
 	return o, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/queue"
 )
 
 // reconcileWaiting handles a job in the queue. A job that waits for its turn is not written to; one that waits for
@@ -32,8 +33,7 @@ func (r *Reconciler) writeWaiting(ctx context.Context, job *v1alpha1.ProcessingJ
 	})
 }
 
-// reconcileSuspended stops a job that runs, by suspending its Job, which removes the pod and keeps the attempt; and
-// says of a waiting one why it waits.
+// reconcileSuspended stops a job that runs, which keeps the attempt, and says of a waiting one why it waits.
 func (r *Reconciler) reconcileSuspended(ctx context.Context, job *v1alpha1.ProcessingJob) error {
 	child, attempt, err := r.latestAttempt(ctx, job)
 	if err != nil {
@@ -49,20 +49,37 @@ func (r *Reconciler) reconcileSuspended(ctx context.Context, job *v1alpha1.Proce
 			return r.finish(ctx, job, d)
 		}
 	}
-	if child != nil && !jobFinished(child) && !ptr.Deref(child.Spec.Suspend, false) {
-		before := child.DeepCopy()
-		child.Spec.Suspend = ptr.To(true)
-		if err := r.Patch(ctx, child, client.MergeFrom(before)); err != nil {
-			return fmt.Errorf("failed to suspend Job %s/%s: %w", child.Namespace, child.Name, err)
+	stop := child != nil && !jobFinished(child)
+	if stop && !queue.KueueManaged(job) {
+		if err := r.suspendChild(ctx, child); err != nil {
+			return err
 		}
 	}
-	return r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
+	err = r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 		s.Phase, s.Reason, s.Message = v1alpha1.PhasePending, v1alpha1.ReasonSuspended, "spec.suspend is true"
 		if child != nil {
 			s.Attempts, s.JobName = attempt, child.Name
 		}
 		meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted)
 	})
+	if err == nil && stop && queue.KueueManaged(job) {
+		// Kueue starts a suspended Job that it has admitted, so this one must go, once the status says that it was us.
+		err = r.deleteChild(ctx, child)
+	}
+	return err
+}
+
+// suspendChild suspends a Job, which removes its pod.
+func (r *Reconciler) suspendChild(ctx context.Context, child *batchv1.Job) error {
+	if ptr.Deref(child.Spec.Suspend, false) {
+		return nil
+	}
+	before := child.DeepCopy()
+	child.Spec.Suspend = ptr.To(true)
+	if err := r.Patch(ctx, child, client.MergeFrom(before)); err != nil {
+		return fmt.Errorf("failed to suspend Job %s/%s: %w", child.Namespace, child.Name, err)
+	}
+	return nil
 }
 
 // latestAttempt finds the Job of the attempt that was started last and the attempt's number, whether or not the status

@@ -62,6 +62,45 @@ func TestLeftToKueueBeforeItsProcessorExists(t *testing.T) {
 	f.untilPhase("early", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
 }
 
+// TestSuspendWhatKueueAdmitted: Kueue starts any suspended Job that it has admitted, so the Job goes, and comes again under
+// its name once its pod has stopped.
+func TestSuspendWhatKueueAdmitted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.startManager()
+	f.processor()
+	job := f.kueueJob("paused")
+	f.untilPhase("paused", v1alpha1.PhasePending, v1alpha1.ReasonKueue)
+	child := f.child(job, 1)
+	first := child.UID
+	f.setJobSuspend(child, false)
+	pod := f.cp.Pod(t, child)
+	f.runsOnSilentNode(pod)
+	f.untilPhase("paused", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.setSuspend("paused", true)
+	f.untilPhase("paused", v1alpha1.PhasePending, v1alpha1.ReasonSuspended)
+	f.gone(child)
+	f.setSuspend("paused", false)
+	f.never("the Job came again beside the pod of the first", func() bool {
+		return f.client.Get(t.Context(), client.ObjectKeyFromObject(child), child) == nil
+	})
+	if err := f.client.Delete(t.Context(), pod, client.GracePeriodSeconds(0)); err != nil {
+		t.Fatal(err)
+	}
+	child = f.child(job, 1)
+	if child.UID == first || !ptr.Deref(child.Spec.Suspend, false) {
+		t.Errorf("the Job that came again is the first, or one that does not wait for Kueue: %+v", child.Spec.Suspend)
+	}
+	if now := f.untilPhase("paused", v1alpha1.PhasePending, v1alpha1.ReasonKueue); now.Status.Attempts != 1 {
+		t.Errorf("suspending counted as an attempt: %+v", now.Status)
+	}
+	f.setJobSuspend(child, false)
+	again := f.cp.Pod(t, child)
+	f.commits(f.untilPhase("paused", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting))
+	f.ends(again, "store", 0, "Completed", "")
+	f.untilPhase("paused", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted)
+}
+
 // kueueJob makes a ProcessingJob that is left to Kueue.
 func (f *fixture) kueueJob(name string) *v1alpha1.ProcessingJob {
 	f.Helper()

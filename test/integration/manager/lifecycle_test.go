@@ -184,15 +184,7 @@ func TestPodOfAStolenJobStopsFirst(t *testing.T) {
 	job := f.job("lingers", func(s *v1alpha1.ProcessingJobSpec) { s.Retries = ptr.To[int32](1) })
 	child := f.child(job, 1)
 	pod := f.cp.Pod(t, child)
-	// On a node that does not answer, a deleted pod stays until its kubelet says that it has stopped.
-	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "silent"}}
-	if err := f.client.SubResource("binding").Create(t.Context(), pod, binding); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(pod), pod); err != nil {
-		t.Fatal(err)
-	}
-	f.podStatus(pod, func(s *corev1.PodStatus) { *s = runningStatus() })
+	f.runsOnSilentNode(pod)
 	if err := f.client.Delete(t.Context(), child, client.PropagationPolicy(metav1.DeletePropagationBackground)); err != nil {
 		t.Fatal(err)
 	}

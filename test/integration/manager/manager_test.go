@@ -248,6 +248,20 @@ func (f *fixture) podStatus(pod *corev1.Pod, change func(*corev1.PodStatus)) {
 	}
 }
 
+// runsOnSilentNode has a pod run on a node that does not answer: once deleted, it stays until its kubelet says that it has
+// stopped.
+func (f *fixture) runsOnSilentNode(pod *corev1.Pod) {
+	f.Helper()
+	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "silent"}}
+	if err := f.client.SubResource("binding").Create(f.Context(), pod, binding); err != nil {
+		f.Fatal(err)
+	}
+	if err := f.client.Get(f.Context(), client.ObjectKeyFromObject(pod), pod); err != nil {
+		f.Fatal(err)
+	}
+	f.podStatus(pod, func(s *corev1.PodStatus) { *s = runningStatus() })
+}
+
 // commits plays the gateway.
 func (f *fixture) commits(job *v1alpha1.ProcessingJob) {
 	f.Helper()
