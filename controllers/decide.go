@@ -117,9 +117,9 @@ func (o observation) withoutResult() decision {
 
 func (o observation) failed() decision {
 	condition := jobCondition(o.child, batchv1.JobFailed)
-	if condition.Reason == batchv1.JobReasonDeadlineExceeded {
+	if pastDeadline(condition, o.pod) {
 		return decision{phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded,
-			message: "the attempt exceeded both its deadlines together", outcome: metrics.AttemptTimeout}
+			message: "the attempt exceeded all its deadlines together", outcome: metrics.AttemptTimeout}
 	}
 	f := findFailure(o.child, o.pod)
 	d := decision{message: f.sentence(), outcome: f.outcome()}
@@ -138,6 +138,12 @@ func (o observation) failed() decision {
 	}
 	d.retry, d.grow = true, f.oomKilled
 	return d
+}
+
+// pastDeadline tells whether Kubernetes ended the attempt: its pod for its activeDeadlineSeconds (the kubelet gives that
+// reason), or its Job, which had that field in v0.1.0.
+func pastDeadline(failed *batchv1.JobCondition, pod *corev1.Pod) bool {
+	return failed.Reason == batchv1.JobReasonDeadlineExceeded || pod != nil && pod.Status.Reason == "DeadlineExceeded"
 }
 
 // resuming tells whether the Job was resumed and its controller has not come to it yet: what there is of times and pods is

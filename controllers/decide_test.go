@@ -67,6 +67,8 @@ func TestDecide(t *testing.T) {
 	unschedulable.Status.Conditions = []corev1.PodCondition{{
 		Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes",
 	}}
+	pastItsDeadline := podWith(ended("process", 137, "Error", "", 1, 2))
+	pastItsDeadline.Status.Reason = "DeadlineExceeded"
 	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "")
 	for _, c := range []struct {
 		name      string
@@ -153,6 +155,11 @@ func TestDecide(t *testing.T) {
 		{name: "runs too long", child: childJob(), now: 700,
 			pod:   podWith(ended("fetch", 0, "Completed", "", 1, 2), ran("process", 100)),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded, says: "10m0s"},
+		{name: "what fetch took counts, the wait for the image does not", child: childJob(), now: 600,
+			pod:   podWith(ended("fetch", 0, "Completed", "", 10, 210), ran("process", 400)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: 200 * time.Second},
+		{name: "the pod's own deadline", child: childJob(failedByPolicy), now: 13, pod: pastItsDeadline,
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded},
 		{name: "the Job's own deadline", now: 13,
 			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded, "")),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded},
@@ -189,6 +196,19 @@ func TestDecide(t *testing.T) {
 				t.Errorf("decided %+v", got)
 			}
 		})
+	}
+}
+
+// TestPodDeadlineIsBeyondTheManagers: a manager that is there is always first, and a replaced pod has all its time again.
+func TestPodDeadlineIsBeyondTheManagers(t *testing.T) {
+	job := &v1alpha1.ProcessingJob{Spec: v1alpha1.ProcessingJobSpec{
+		TimeoutSeconds: ptr.To[int32](600), PendingTimeoutSeconds: ptr.To[int32](300)}}
+	child := buildJob(job, &v1alpha1.Processor{}, nil, 1, nil, PodAccess{})
+	if child.Spec.ActiveDeadlineSeconds != nil {
+		t.Errorf("the Job has a deadline of %d s over all its pods", *child.Spec.ActiveDeadlineSeconds)
+	}
+	if got := ptr.Deref(child.Spec.Template.Spec.ActiveDeadlineSeconds, 0); got <= 600+2*300 {
+		t.Errorf("a pod has %d s", got)
 	}
 }
 

@@ -109,15 +109,13 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 			}},
 		},
 		Spec: batchv1.JobSpec{
-			ManagedBy:    job.Spec.ManagedBy,
-			BackoffLimit: ptr.To[int32](0), // one Job is one attempt; the manager decides on the next
-			// The manager enforces both deadlines; this one holds while no manager runs.
-			ActiveDeadlineSeconds: ptr.To(int64((policy.timeout + policy.pendingTimeout).Seconds()) + 60),
-			PodReplacementPolicy:  ptr.To(batchv1.Failed), // never two pods of one job at once
-			PodFailurePolicy:      podFailurePolicy(),
+			ManagedBy:            job.Spec.ManagedBy,
+			BackoffLimit:         ptr.To[int32](0),       // one Job is one attempt; the manager decides on the next
+			PodReplacementPolicy: ptr.To(batchv1.Failed), // never two pods of one job at once
+			PodFailurePolicy:     podFailurePolicy(),
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: podLabels, Annotations: p.Spec.Pod.Annotations},
-				Spec:       podSpec(job, p, values, memory, access),
+				Spec:       podSpec(job, p, values, policy, memory, access),
 			},
 		},
 	}
@@ -146,7 +144,7 @@ func podFailurePolicy() *batchv1.PodFailurePolicy {
 	}}
 }
 
-func podSpec(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []parameters.Value,
+func podSpec(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []parameters.Value, policy attemptPolicy,
 	memory *resource.Quantity, access PodAccess,
 ) corev1.PodSpec {
 	pod := &p.Spec.Pod
@@ -163,6 +161,7 @@ func podSpec(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []parame
 		RuntimeClassName:             pod.RuntimeClassName,
 		HostUsers:                    pod.HostUsers,
 		ImagePullSecrets:             pod.ImagePullSecrets,
+		ActiveDeadlineSeconds:        ptr.To(podDeadline(policy)),
 		// A process that ignores SIGTERM has nothing worth waiting for: only a commit makes its files a result.
 		TerminationGracePeriodSeconds: ptr.To[int64](5),
 		SecurityContext: &corev1.PodSecurityContext{
@@ -180,6 +179,13 @@ func podSpec(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []parame
 		},
 		Volumes: append(volumes(pod), sourceVolumes(job)...),
 	}
+}
+
+// podDeadline holds while no manager runs, who enforces both timeouts: a pod may wait twice, for its first container and
+// for the process. It is the pod's and not the Job's, because a pod that replaces a disrupted one has all its time again.
+func podDeadline(policy attemptPolicy) int64 {
+	const slack = time.Minute
+	return int64((policy.timeout + 2*policy.pendingTimeout + slack).Seconds())
 }
 
 func volumes(pod *v1alpha1.ProcessorPod) []corev1.Volume {

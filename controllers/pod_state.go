@@ -154,7 +154,8 @@ func podRuns(pod corev1.Pod) bool {
 
 // progress is how far a pod has come.
 type progress struct {
-	// busy is set while a container runs or once the process has run: the run deadline counts from then.
+	// busySince is set while a container runs or once the process has run: the run deadline counts from then. What fetch
+	// took counts, what the pod waited between the two does not.
 	busySince time.Time
 	// idleSince is when the pod began to wait for its next container, if it waits.
 	idleSince time.Time
@@ -169,6 +170,7 @@ func podProgress(pod *corev1.Pod, since time.Time) progress {
 	if pod == nil {
 		return p
 	}
+	var spent time.Duration
 	for _, status := range pod.Status.InitContainerStatuses {
 		running, ended := status.State.Running, status.State.Terminated
 		switch {
@@ -178,12 +180,15 @@ func podProgress(pod *corev1.Pod, since time.Time) progress {
 			p.processStarted = ended.StartedAt.Time
 		case running != nil:
 			p.busySince = running.StartedAt.Time
-		case ended != nil && ended.FinishedAt.After(p.idleSince):
-			p.idleSince = ended.FinishedAt.Time
+		case ended != nil:
+			spent += ended.FinishedAt.Sub(ended.StartedAt.Time)
+			if ended.FinishedAt.After(p.idleSince) {
+				p.idleSince = ended.FinishedAt.Time
+			}
 		}
 	}
 	if !p.processStarted.IsZero() {
-		p.busySince = p.processStarted
+		p.busySince = p.processStarted.Add(-spent)
 	}
 	return p
 }

@@ -90,7 +90,8 @@ type ProcessingJobSpec struct {
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 
-	// timeoutSeconds is how long one attempt may run once its pod has started. Default: the Processor's.
+	// timeoutSeconds is how long one attempt's containers may run, all together. A pod that replaces a disrupted one has
+	// all of it. Default: the Processor's.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800

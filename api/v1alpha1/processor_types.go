@@ -260,7 +260,7 @@ type ProcessorLimits struct {
 
 // ProcessorDefaults are used by jobs that do not say otherwise.
 type ProcessorDefaults struct {
-	// timeoutSeconds is how long one attempt may run.
+	// timeoutSeconds is how long one attempt's containers may run, all together.
 	// +optional
 	// +kubebuilder:default=600
 	// +kubebuilder:validation:Minimum=1

@@ -18,7 +18,8 @@ type ProcessingJobSpecApplyConfiguration struct {
 	Priority *int32 `json:"priority,omitempty"`
 	// suspend keeps a waiting job from starting, and stops a running one without counting an attempt.
 	Suspend *bool `json:"suspend,omitempty"`
-	// timeoutSeconds is how long one attempt may run once its pod has started. Default: the Processor's.
+	// timeoutSeconds is how long one attempt's containers may run, all together. A pod that replaces a disrupted one has
+	// all of it. Default: the Processor's.
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 	// pendingTimeoutSeconds is how long an admitted attempt may wait for its pod to start (image, quota, room on a
 	// node). Time in the queue does not count. Default: the Processor's.

@@ -7,7 +7,7 @@ package v1alpha1
 //
 // ProcessorDefaults are used by jobs that do not say otherwise.
 type ProcessorDefaultsApplyConfiguration struct {
-	// timeoutSeconds is how long one attempt may run.
+	// timeoutSeconds is how long one attempt's containers may run, all together.
 	TimeoutSeconds *int32 `json:"timeoutSeconds,omitempty"`
 	// pendingTimeoutSeconds is how long an admitted attempt may wait for its pod to start.
 	PendingTimeoutSeconds *int32 `json:"pendingTimeoutSeconds,omitempty"`
