@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
+	"bricklayers.dev/bricklayers/internal/childname"
 	"bricklayers.dev/bricklayers/internal/parameters"
 	"bricklayers.dev/bricklayers/internal/queue"
 )
@@ -23,14 +24,14 @@ import (
 // reconcileAdmitted starts a job whose turn has come: its first attempt, or the one it was suspended in.
 func (r *Reconciler) reconcileAdmitted(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
 	if job.Status.Attempts == 0 {
-		return r.startAttempt(ctx, job, 1, nil)
+		return r.startAttempt(ctx, job, 1, false)
 	}
 	child, err := r.child(ctx, job)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if child == nil {
-		return r.startAttempt(ctx, job, job.Status.Attempts+1, nil)
+		return r.startAttempt(ctx, job, job.Status.Attempts+1, false)
 	}
 	if ptr.Deref(child.Spec.Suspend, false) {
 		before := child.DeepCopy()
@@ -42,11 +43,10 @@ func (r *Reconciler) reconcileAdmitted(ctx context.Context, job *v1alpha1.Proces
 	return ctrl.Result{}, r.writeRunning(ctx, job, job.Status.Attempts, child.Name, "resumed")
 }
 
-// startAttempt creates the Job of an attempt and, once that is certain, says so in the status. The name is the lock: it
-// is made from the job's UID and the attempt, so whoever comes second finds the Job there.
-func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32,
-	previous *batchv1.Job,
-) (ctrl.Result, error) {
+// startAttempt creates the Job of an attempt, with more memory than the one before if it is to grow, and, once that is
+// certain, says so in the status. The name is the lock: it is made from the job's UID and the attempt, so whoever comes
+// second finds the Job there.
+func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, grow bool) (ctrl.Result, error) {
 	processor := &v1alpha1.Processor{}
 	key := client.ObjectKey{Namespace: job.Namespace, Name: job.Spec.Processor}
 	if err := r.Get(ctx, key, processor); apierrors.IsNotFound(err) {
@@ -59,7 +59,10 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 		return ctrl.Result{}, r.finish(ctx, job, decision{phase: v1alpha1.PhaseError,
 			reason: v1alpha1.ReasonInvalidParameters, message: err.Error()})
 	}
-	memory := nextMemory(processor, previous)
+	memory, err := r.nextMemory(ctx, job, processor, attempt, grow)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
 	child := buildJob(job, processor, values, attempt, memory, r.Access)
 	if r.Tracer != nil {
 		carryTrace(child, job, attempt)
@@ -82,7 +85,14 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 	case err != nil:
 		return ctrl.Result{}, fmt.Errorf("failed to create Job %s/%s: %w", child.Namespace, child.Name, err)
 	}
-	return ctrl.Result{}, r.writeAttempt(ctx, job, attempt, child.Name, memory)
+	message := ""
+	if grow && memory != nil {
+		message = "the attempt before ran out of memory; this one may use " + memory.String()
+	}
+	if queue.KueueManaged(job) {
+		return ctrl.Result{}, r.writeLeftToKueue(ctx, job, attempt, child.Name)
+	}
+	return ctrl.Result{}, r.writeRunning(ctx, job, attempt, child.Name, message)
 }
 
 // jobNotAllowed waits for a quota or an admission webhook that does not let the Job be to change its mind, for as long
@@ -112,19 +122,6 @@ func (r *Reconciler) jobNotAllowed(ctx context.Context, job *v1alpha1.Processing
 			message: fmt.Sprintf("the attempt did not start within the allowed %s: %s", allowed, message)})
 	}
 	return ctrl.Result{RequeueAfter: min(allowed-waited, nextLook(waited))}, nil
-}
-
-func (r *Reconciler) writeAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, child string,
-	memory *resource.Quantity,
-) error {
-	if queue.KueueManaged(job) {
-		return r.writeLeftToKueue(ctx, job, attempt, child)
-	}
-	message := ""
-	if memory != nil {
-		message = "the attempt before ran out of memory; this one may use " + memory.String()
-	}
-	return r.writeRunning(ctx, job, attempt, child, message)
 }
 
 func (r *Reconciler) writeRunning(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, child, message string,
@@ -167,23 +164,46 @@ func (r *Reconciler) existing(ctx context.Context, child *batchv1.Job) (*metav1.
 	return existing, nil
 }
 
-// nextMemory doubles the memory limit of the process after an attempt that ran out of memory, up to the Processor's
-// maxMemory. nil: the Processor's own limit.
-func nextMemory(processor *v1alpha1.Processor, previous *batchv1.Job) *resource.Quantity {
-	ceiling := processor.Spec.Limits.MaxMemory
-	if previous == nil || ceiling == nil {
+// nextMemory is the memory limit of the process in an attempt, when it differs from the Processor's. The limit of the
+// attempt before is read from its Job, past the cache, which does not keep it.
+func (r *Reconciler) nextMemory(ctx context.Context, job *v1alpha1.ProcessingJob, processor *v1alpha1.Processor,
+	attempt int32, grow bool,
+) (*resource.Quantity, error) {
+	if attempt == 1 || processor.Spec.Limits.MaxMemory == nil {
+		return nil, nil
+	}
+	previous, err := r.liveChild(ctx, job, childname.ForAttempt(job, attempt-1))
+	if previous == nil || err != nil {
+		return nil, err
+	}
+	return memoryAfter(processor, previous, grow), nil
+}
+
+// memoryAfter keeps what the attempt before had, and doubles it up to the Processor's maxMemory after an attempt that ran
+// out of memory. nil: the Processor's own limit.
+func memoryAfter(processor *v1alpha1.Processor, previous *batchv1.Job, grow bool) *resource.Quantity {
+	own, limited := processor.Spec.Container.Resources.Limits[corev1.ResourceMemory]
+	if !limited {
 		return nil
 	}
+	limit := own
 	for _, container := range previous.Spec.Template.Spec.InitContainers {
-		limit, limited := container.Resources.Limits[corev1.ResourceMemory]
-		if container.Name != containerProcess || !limited {
-			continue
+		if had := container.Resources.Limits.Memory(); container.Name == containerProcess && had.Cmp(limit) > 0 {
+			limit = *had
 		}
-		limit.Add(limit)
-		if limit.Cmp(*ceiling) > 0 {
-			limit = ceiling.DeepCopy()
-		}
-		return &limit
 	}
-	return nil
+	if grow {
+		doubled := limit.DeepCopy()
+		doubled.Add(limit)
+		if ceiling := *processor.Spec.Limits.MaxMemory; doubled.Cmp(ceiling) > 0 {
+			doubled = ceiling
+		}
+		if doubled.Cmp(limit) > 0 {
+			limit = doubled
+		}
+	}
+	if limit.Cmp(own) == 0 {
+		return nil
+	}
+	return &limit
 }

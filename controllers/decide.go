@@ -136,7 +136,7 @@ func (o observation) failed() decision {
 		d.again = wait
 		return d
 	}
-	d.retry, d.grow = true, f.oomKilled
+	d.retry, d.grow = true, f.oomKilled && f.container == containerProcess
 	return d
 }
 

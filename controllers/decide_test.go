@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -84,6 +85,7 @@ func TestDecide(t *testing.T) {
 		reason string
 		says   string
 		retry  bool
+		grow   bool
 		again  time.Duration
 	}{
 		{name: "completed with a result", child: childJob(complete), output: true, now: 11,
@@ -126,6 +128,12 @@ func TestDecide(t *testing.T) {
 		{name: "out of memory for the last time", child: childJob(failedByPolicy), now: 13, attempt: 3,
 			pod:   podWith(ended("process", 137, "OOMKilled", "", 1, 2)),
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonOutOfMemory},
+		{name: "fetch out of memory is no reason for the process to grow", child: childJob(failedByPolicy), now: 13,
+			pod:   podWith(ended("fetch", 137, "OOMKilled", "", 1, 2)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},
+		{name: "the process grows", child: childJob(failedByPolicy), now: 13, grow: true,
+			pod:   podWith(ended("process", 137, "OOMKilled", "", 1, 2)),
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},
 		{name: "failed with empty container statuses", now: 13, attempt: 3, pod: podWith(),
 			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, "limit")),
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "limit"},
@@ -191,11 +199,39 @@ func TestDecide(t *testing.T) {
 				job: job, child: c.child, pod: c.pod, complaint: complaint, stillStopping: c.stops, now: at(c.now).Time,
 				policy: attemptPolicy{timeout: 600 * time.Second, pendingTimeout: 300 * time.Second, retries: 2},
 			})
-			if got.phase != c.phase || got.reason != c.reason || got.retry != c.retry || got.again != c.again ||
+			if got.phase != c.phase || got.reason != c.reason || got.retry != c.retry || got.grow != c.grow || got.again != c.again ||
 				!strings.Contains(got.message, c.says) {
 				t.Errorf("decided %+v", got)
 			}
 		})
+	}
+}
+
+func TestMemoryAfter(t *testing.T) {
+	for _, c := range []struct {
+		own, had, ceiling string
+		grow              bool
+		want              string
+	}{
+		{own: "100Mi", had: "100Mi", ceiling: "1Gi", want: "<nil>"},
+		{own: "100Mi", had: "100Mi", ceiling: "1Gi", grow: true, want: "200Mi"},
+		{own: "100Mi", had: "200Mi", ceiling: "1Gi", want: "200Mi"},
+		{own: "100Mi", had: "200Mi", ceiling: "300Mi", grow: true, want: "300Mi"},
+		{own: "400Mi", had: "200Mi", ceiling: "1Gi", want: "<nil>"},
+		{own: "512Mi", had: "512Mi", ceiling: "256Mi", grow: true, want: "<nil>"},
+	} {
+		limits := func(memory string) corev1.ResourceRequirements {
+			return corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(memory)}}
+		}
+		processor := &v1alpha1.Processor{}
+		processor.Spec.Container.Resources = limits(c.own)
+		processor.Spec.Limits.MaxMemory = ptr.To(resource.MustParse(c.ceiling))
+		previous := &batchv1.Job{}
+		previous.Spec.Template.Spec.InitContainers = []corev1.Container{
+			{Name: "fetch", Resources: limits("2Gi")}, {Name: "process", Resources: limits(c.had)}}
+		if got := memoryAfter(processor, previous, c.grow).String(); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // (kueue.sigs.k8s.io/docs/tasks/run/jobs). Everything else is as for other jobs.
 func (r *Reconciler) reconcileKueue(ctx context.Context, job *v1alpha1.ProcessingJob) (ctrl.Result, error) {
 	if job.Status.Attempts == 0 {
-		return r.startAttempt(ctx, job, 1, nil)
+		return r.startAttempt(ctx, job, 1, false)
 	}
 	if job.Status.Phase == v1alpha1.PhasePending && job.Status.Reason == v1alpha1.ReasonSuspended {
 		return r.resumeKueue(ctx, job)
@@ -52,7 +52,7 @@ func (r *Reconciler) resumeKueue(ctx context.Context, job *v1alpha1.ProcessingJo
 	if err != nil || child != nil || slices.ContainsFunc(pods, podRuns) {
 		return ctrl.Result{}, err // its end brings another look
 	}
-	return r.startAttempt(ctx, job, job.Status.Attempts, nil)
+	return r.startAttempt(ctx, job, job.Status.Attempts, false)
 }
 
 func (r *Reconciler) writeLeftToKueue(ctx context.Context, job *v1alpha1.ProcessingJob, attempt int32, child string) error {

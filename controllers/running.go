@@ -33,7 +33,7 @@ func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.Process
 			return ctrl.Result{}, r.writeRunning(ctx, job, job.Status.Attempts+1, next.Name, "")
 		}
 	}
-	return r.carryOut(ctx, job, o.child, decide(*o))
+	return r.carryOut(ctx, job, decide(*o))
 }
 
 // unrecordedAttempt finds the Job of a next attempt that the status does not know of: its manager was stopped between
@@ -87,21 +87,13 @@ func (r *Reconciler) observeLost(ctx context.Context, o *observation, pods []cor
 	return o, nil
 }
 
-func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, child *batchv1.Job, d decision,
-) (ctrl.Result, error) {
+func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, d decision) (ctrl.Result, error) {
 	if d.phase.Finished() {
 		return ctrl.Result{}, r.finish(ctx, job, d)
 	}
 	if d.retry {
-		var previous *batchv1.Job
-		if d.grow {
-			var err error
-			if previous, err = r.liveChild(ctx, job, child.Name); err != nil {
-				return ctrl.Result{}, err
-			}
-		}
 		ended := job.Status.Attempts
-		result, err := r.startAttempt(ctx, job, ended+1, previous)
+		result, err := r.startAttempt(ctx, job, ended+1, d.grow)
 		switch {
 		case err != nil:
 			return ctrl.Result{}, err

@@ -95,6 +95,23 @@ func TestOutOfMemoryGrowsThenFails(t *testing.T) {
 	f.untilPhase("big", v1alpha1.PhaseError, v1alpha1.ReasonOutOfMemory)
 }
 
+// TestGrownMemoryIsKept: another failure in between does not take it back.
+func TestGrownMemoryIsKept(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.startManager()
+	f.processor(func(p *v1alpha1.ProcessorSpec) {
+		p.Container.Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("100Mi")}
+		p.Limits.MaxMemory = ptr.To(resource.MustParse("1Gi"))
+	})
+	job := f.job("grown", func(s *v1alpha1.ProcessingJobSpec) { s.Retries = ptr.To[int32](2) })
+	f.ends(f.cp.Pod(t, f.child(job, 1)), "process", 137, "OOMKilled", "")
+	f.ends(f.cp.Pod(t, f.child(job, 2)), "store", 1, "Error", "")
+	if memory := f.child(job, 3).Spec.Template.Spec.InitContainers[1].Resources.Limits.Memory(); memory.String() != "200Mi" {
+		t.Errorf("the third attempt may use %s, want the 200Mi of the second", memory)
+	}
+}
+
 func TestDisruptionIsNotAnAttempt(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
