@@ -70,6 +70,8 @@ func TestDecide(t *testing.T) {
 	}}
 	pastItsDeadline := podWith(ended("process", 137, "Error", "", 1, 2))
 	pastItsDeadline.Status.Reason = "DeadlineExceeded"
+	evicted := podWith(ended("process", 137, "Error", "", 1, 2))
+	evicted.Status.Reason, evicted.Status.Message = "Evicted", `Usage of EmptyDir volume "data" exceeds the limit "1Gi".`
 	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "")
 	for _, c := range []struct {
 		name      string
@@ -137,6 +139,21 @@ func TestDecide(t *testing.T) {
 		{name: "failed with empty container statuses", now: 13, attempt: 3, pod: podWith(),
 			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonBackoffLimitExceeded, "limit")),
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "limit"},
+
+		{name: "evicted for the volume's size", child: childJob(failedByPolicy), now: 13, attempt: 3, pod: evicted,
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "the pod was evicted: Usage of EmptyDir"},
+		{name: "an injected container ended badly", child: childJob(failedByPolicy), now: 11,
+			pod: podWith(ended("proxy", 143, "Error", "", 1, 4), ended("fetch", 0, "Completed", "", 1, 2),
+				ended("process", 65, "Error", "not a print", 2, 3)),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInputRejected, says: "process ended with exit code 65"},
+		{name: "an injected container named by the Job", now: 13, attempt: 3,
+			child: childJob(condition(batchv1.JobFailed, batchv1.JobReasonPodFailurePolicy,
+				"Container proxy for pod ns/x failed with exit code 65 matching FailJob rule at index 1")),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonProcessorFailed, says: "the pod failed: Container proxy"},
+		{name: "an injected container runs, the image cannot be pulled", child: childJob(), now: 302,
+			pod: podWith(ran("proxy", 1), ended("fetch", 0, "Completed", "", 1, 2),
+				waitsFor("process", "ImagePullBackOff", "not found")),
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted, says: "not found"},
 
 		{name: "just created", child: childJob(), now: 1,
 			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting, again: patience},

@@ -126,22 +126,24 @@ func buildJob(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []param
 }
 
 // podFailurePolicy lets a disrupted pod be replaced within the attempt, and has any other failure end the Job with the
-// exit code in its condition, where it outlives the pod.
+// exit code in its condition, where it outlives the pod. It names our containers: of others, the code says nothing.
 func podFailurePolicy() *batchv1.PodFailurePolicy {
-	return &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
-		{
-			Action: batchv1.PodFailurePolicyActionIgnore,
-			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
-				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
-			},
+	policy := &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
+		Action: batchv1.PodFailurePolicyActionIgnore,
+		OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+			{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
 		},
-		{
+	}}}
+	for _, container := range []string{containerFetch, containerProcess, containerStore} {
+		policy.Rules = append(policy.Rules, batchv1.PodFailurePolicyRule{
 			Action: batchv1.PodFailurePolicyActionFailJob,
 			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				Operator: batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0},
+				ContainerName: ptr.To(container),
+				Operator:      batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0},
 			},
-		},
-	}}
+		})
+	}
+	return policy
 }
 
 func podSpec(job *v1alpha1.ProcessingJob, p *v1alpha1.Processor, values []parameters.Value, policy attemptPolicy,

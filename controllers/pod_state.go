@@ -27,6 +27,7 @@ type failure struct {
 	container string // empty when the pod ended without saying which
 	exitCode  int32
 	oomKilled bool
+	evicted   bool // the kubelet ended the pod, which is the pod's fault where that counts as a failure at all
 	message   string
 }
 
@@ -64,6 +65,8 @@ func (f failure) outcome() metrics.AttemptOutcome {
 func (f failure) sentence() string {
 	var what string
 	switch {
+	case f.evicted:
+		what = "the pod was evicted"
 	case f.oomKilled:
 		what = fmt.Sprintf("%s ran out of memory", f.container)
 	case f.container == "":
@@ -81,17 +84,21 @@ func (f failure) sentence() string {
 // condition: pods can be deleted before anybody reads them.
 func findFailure(child *batchv1.Job, pod *corev1.Pod) failure {
 	if pod != nil {
-		for _, status := range containerStatuses(pod) {
+		for _, status := range ourStatuses(pod) {
 			ended := status.State.Terminated
 			if ended == nil || ended.ExitCode == 0 {
 				continue
 			}
-			return failure{
+			f := failure{
 				container: status.Name,
 				exitCode:  ended.ExitCode,
 				oomKilled: ended.Reason == "OOMKilled",
 				message:   lastWords(ended.Message),
 			}
+			if pod.Status.Reason == "Evicted" {
+				f.evicted, f.message = true, pod.Status.Message // how the container died of it says nothing
+			}
+			return f
 		}
 	}
 	condition := jobCondition(child, batchv1.JobFailed)
@@ -101,7 +108,7 @@ func findFailure(child *batchv1.Job, pod *corev1.Pod) failure {
 	if condition == nil {
 		return failure{}
 	}
-	if m := policyMessage.FindStringSubmatch(condition.Message); m != nil {
+	if m := policyMessage.FindStringSubmatch(condition.Message); m != nil && ours(m[1]) {
 		if code, err := strconv.ParseInt(m[2], 10, 32); err == nil {
 			return failure{container: m[1], exitCode: int32(code)}
 		}
@@ -134,7 +141,7 @@ func processorWords(pod *corev1.Pod) string {
 	if pod == nil {
 		return ""
 	}
-	for _, status := range containerStatuses(pod) {
+	for _, status := range ourStatuses(pod) {
 		if status.Name == containerProcess && status.State.Terminated != nil {
 			return lastWords(status.State.Terminated.Message)
 		}
@@ -145,6 +152,15 @@ func processorWords(pod *corev1.Pod) string {
 // containerStatuses lists a pod's containers in the order in which they run.
 func containerStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
 	return slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
+}
+
+// ourStatuses are those of fetch, process and store: what was injected beside them is not asked how an attempt went.
+func ourStatuses(pod *corev1.Pod) []corev1.ContainerStatus {
+	return slices.DeleteFunc(containerStatuses(pod), func(s corev1.ContainerStatus) bool { return !ours(s.Name) })
+}
+
+func ours(container string) bool {
+	return container == containerFetch || container == containerProcess || container == containerStore
 }
 
 // podRuns tells whether a pod has not ended yet, as far as the API server knows.
@@ -171,13 +187,14 @@ func podProgress(pod *corev1.Pod, since time.Time) progress {
 		return p
 	}
 	var spent time.Duration
-	for _, status := range pod.Status.InitContainerStatuses {
+	for _, status := range ourStatuses(pod) {
 		running, ended := status.State.Running, status.State.Terminated
 		switch {
 		case status.Name == containerProcess && running != nil:
 			p.processStarted = running.StartedAt.Time
 		case status.Name == containerProcess && ended != nil:
 			p.processStarted = ended.StartedAt.Time
+		case status.Name != containerFetch: // store follows the process
 		case running != nil:
 			p.busySince = running.StartedAt.Time
 		case ended != nil:
