@@ -20,8 +20,9 @@ type observation struct {
 	pod   *corev1.Pod  // newest of the child; nil when there is none
 	// policy is what the attempt was started with.
 	policy attemptPolicy
-	// stillStopping is set while a pod of an attempt whose Job is gone has not ended.
-	stillStopping bool
+	// stillStopping is set while a pod of an attempt whose Job is gone has not ended, and unreachable when such a pod is
+	// on a node that was given up.
+	stillStopping, unreachable bool
 	// complaint is the latest warning about what waits: from the Job controller while there is no pod, else from the
 	// kubelet. nil: none was looked for, or there is none.
 	complaint *corev1.Event
@@ -37,6 +38,8 @@ type decision struct {
 	exitCode *int32
 	// retry starts the next attempt.
 	retry bool
+	// giveUp deletes the Job, whose pod's node does not answer, and repeat starts it again: that does not count.
+	giveUp, repeat bool
 	// outcome is how the attempt ended, when this decision ends it.
 	outcome metrics.AttemptOutcome
 	// startUp is how long that attempt took from its Job to its process; 0 when it never got so far, or left no pod to
@@ -69,7 +72,7 @@ func decide(o observation) decision {
 
 func decideOutcome(o observation) decision {
 	d := decideAttempt(o)
-	over := o.child == nil || jobFinished(o.child) || d.phase.Finished()
+	over := o.child == nil || jobFinished(o.child) || d.phase.Finished() || d.giveUp
 	if o.job.Status.Output != nil && over {
 		// A committed result is the truth whatever became of the pods that made it.
 		return decision{phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted, message: processorWords(o.pod),
@@ -90,8 +93,11 @@ func decideAttempt(o observation) decision {
 	return o.active()
 }
 
-// lost: somebody deleted the Job.
+// lost: the Job was deleted, by us when its pod's node did not answer, else by somebody.
 func (o observation) lost() decision {
+	if o.unreachable && !o.stillStopping {
+		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, message: nodeLost, retry: true, repeat: true}
+	}
 	const message = "the Job was deleted by somebody else"
 	if o.job.Status.Attempts > o.policy.retries {
 		return decision{phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobDeleted, message: message,
@@ -99,7 +105,8 @@ func (o observation) lost() decision {
 	}
 	d := decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, message: message}
 	if o.stillStopping {
-		return d // the end of that pod brings another look
+		d.again = stopPatience // or the end of that pod, which brings another look
+		return d
 	}
 	d.retry, d.outcome = true, metrics.AttemptLost
 	return d
@@ -160,6 +167,9 @@ func (o observation) active() decision {
 	if o.resuming() {
 		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting}
 	}
+	if o.pod != nil && o.pod.DeletionTimestamp != nil && podRuns(o.pod) {
+		return o.stopping()
+	}
 	p := podProgress(o.pod, o.waitingSince())
 	if !p.busySince.IsZero() {
 		left := o.policy.timeout - o.now.Sub(p.busySince)
@@ -189,13 +199,25 @@ func (o observation) active() decision {
 // requests.
 func nextLook(waited time.Duration) time.Duration { return max(patience, min(waited, 10*patience)) }
 
+const nodeLost = "the node of the attempt's pod does not answer; it is started again elsewhere, which does not count"
+
+// stopping: somebody has the pod stop. It is replaced when it has, unless its node does not answer any more: the Job would
+// wait for that for ever, and the pod's time is no measure of the attempt.
+func (o observation) stopping() decision {
+	if givenUp(o.pod, o.now) {
+		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, message: nodeLost, giveUp: true}
+	}
+	return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting,
+		again: stopPatience - o.now.Sub(o.pod.DeletionTimestamp.Time)}
+}
+
 // patience is how long an attempt may wait without saying why before its events are read for the reason. A Job does not
 // say in its status that its pod was refused; nor does a pod that a volume is missing, or, for a while, an image.
 const patience = 3 * time.Second
 
 // impatient tells whether the attempt has waited so long that its events should be read.
 func (o observation) impatient() bool {
-	if jobFinished(o.child) || o.resuming() {
+	if jobFinished(o.child) || o.resuming() || o.pod != nil && o.pod.DeletionTimestamp != nil {
 		return false
 	}
 	if o.pod != nil {

@@ -72,6 +72,8 @@ func TestDecide(t *testing.T) {
 	pastItsDeadline.Status.Reason = "DeadlineExceeded"
 	evicted := podWith(ended("process", 137, "Error", "", 1, 2))
 	evicted.Status.Reason, evicted.Status.Message = "Evicted", `Usage of EmptyDir volume "data" exceeds the limit "1Gi".`
+	stops := podWith(ended("fetch", 0, "Completed", "", 1, 2), ran("process", 2))
+	stops.DeletionTimestamp = ptr.To(at(580))
 	complete := condition(batchv1.JobComplete, batchv1.JobReasonCompletionsReached, "")
 	for _, c := range []struct {
 		name      string
@@ -82,12 +84,15 @@ func TestDecide(t *testing.T) {
 		output    bool
 		complaint string
 		stops     bool
+		lost      bool
 
 		phase  v1alpha1.Phase
 		reason string
 		says   string
 		retry  bool
 		grow   bool
+		giveUp bool
+		repeat bool
 		again  time.Duration
 	}{
 		{name: "completed with a result", child: childJob(complete), output: true, now: 11,
@@ -197,7 +202,15 @@ func TestDecide(t *testing.T) {
 
 		{name: "Job deleted", now: 5, phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true},
 		{name: "Job deleted, its pod still ends", now: 5, stops: true,
-			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying},
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, again: stopPatience},
+		{name: "its node was given up in the last attempt, and the Job deleted", now: 500, attempt: 3, lost: true,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, retry: true, repeat: true},
+		{name: "told to stop", child: childJob(), now: 620, pod: stops,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting, again: 20 * time.Second},
+		{name: "told to stop on a node that does not answer", child: childJob(), now: 640, pod: stops, attempt: 3,
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonRetrying, says: "does not answer", giveUp: true},
+		{name: "result committed from a node that does not answer", child: childJob(), now: 640, pod: stops, output: true,
+			phase: v1alpha1.PhaseCompleted, reason: v1alpha1.ReasonCompleted},
 		{name: "Job deleted in the last attempt", now: 5, attempt: 3,
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonJobDeleted},
 	} {
@@ -213,10 +226,11 @@ func TestDecide(t *testing.T) {
 				complaint = &corev1.Event{Message: c.complaint}
 			}
 			got := decide(observation{
-				job: job, child: c.child, pod: c.pod, complaint: complaint, stillStopping: c.stops, now: at(c.now).Time,
+				job: job, child: c.child, pod: c.pod, complaint: complaint, stillStopping: c.stops, unreachable: c.lost, now: at(c.now).Time,
 				policy: attemptPolicy{timeout: 600 * time.Second, pendingTimeout: 300 * time.Second, retries: 2},
 			})
-			if got.phase != c.phase || got.reason != c.reason || got.retry != c.retry || got.grow != c.grow || got.again != c.again ||
+			if got.phase != c.phase || got.reason != c.reason || got.retry != c.retry || got.grow != c.grow ||
+				got.giveUp != c.giveUp || got.repeat != c.repeat || got.again != c.again ||
 				!strings.Contains(got.message, c.says) {
 				t.Errorf("decided %+v", got)
 			}

@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -49,8 +48,11 @@ func (r *Reconciler) resumeKueue(ctx context.Context, job *v1alpha1.ProcessingJo
 		return ctrl.Result{}, r.writeLeftToKueue(ctx, job, job.Status.Attempts, child.Name) // it was not, after all
 	}
 	pods, err := r.pods(ctx, job)
-	if err != nil || child != nil || slices.ContainsFunc(pods, podRuns) {
-		return ctrl.Result{}, err // its end brings another look
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if wait, _ := stopping(pods, r.Clock.Now()); wait || child != nil {
+		return ctrl.Result{RequeueAfter: stopPatience}, nil // or its end, which brings another look
 	}
 	return r.startAttempt(ctx, job, job.Status.Attempts, false)
 }

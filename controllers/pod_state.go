@@ -164,8 +164,31 @@ func ours(container string) bool {
 }
 
 // podRuns tells whether a pod has not ended yet, as far as the API server knows.
-func podRuns(pod corev1.Pod) bool {
+func podRuns(pod *corev1.Pod) bool {
 	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
+// stopPatience is how long after its grace period a pod that was told to stop may take to do so, before its node is given
+// up.
+const stopPatience = time.Minute
+
+// givenUp tells whether a pod should have stopped long ago: its node does not answer, or cannot stop it. It may run on
+// there; only one of a job's pods can commit a result.
+func givenUp(pod *corev1.Pod, now time.Time) bool {
+	return pod.DeletionTimestamp != nil && podRuns(pod) && now.Sub(pod.DeletionTimestamp.Time) >= stopPatience
+}
+
+// stopping tells of the pods whose Job is gone whether one of them is still to be waited for, and whether one was given up.
+func stopping(pods []corev1.Pod, now time.Time) (wait, unreachable bool) {
+	for i := range pods {
+		switch pod := &pods[i]; {
+		case givenUp(pod, now):
+			unreachable = true
+		case podRuns(pod):
+			wait = true
+		}
+	}
+	return wait, unreachable
 }
 
 // progress is how far a pod has come.

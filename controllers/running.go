@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -33,7 +32,14 @@ func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.Process
 			return ctrl.Result{}, r.writeRunning(ctx, job, job.Status.Attempts+1, next.Name, "")
 		}
 	}
-	return r.carryOut(ctx, job, decide(*o))
+	d := decide(*o)
+	if d.giveUp {
+		if err := r.writeStarted(ctx, job, d); err != nil {
+			return ctrl.Result{}, err
+		}
+		return ctrl.Result{}, r.deleteChild(ctx, o.child) // its end brings another look
+	}
+	return r.carryOut(ctx, job, d)
 }
 
 // unrecordedAttempt finds the Job of a next attempt that the status does not know of: its manager was stopped between
@@ -83,7 +89,7 @@ func (r *Reconciler) observeLost(ctx context.Context, o *observation, pods []cor
 		return nil, err
 	}
 	o.policy = resolvePolicy(o.job, processor)
-	o.stillStopping = slices.ContainsFunc(pods, podRuns)
+	o.stillStopping, o.unreachable = stopping(pods, o.now)
 	return o, nil
 }
 
@@ -93,14 +99,18 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 	}
 	if d.retry {
 		ended := job.Status.Attempts
-		result, err := r.startAttempt(ctx, job, ended+1, d.grow)
+		attempt := ended + 1
+		if d.repeat {
+			attempt = ended
+		}
+		result, err := r.startAttempt(ctx, job, attempt, d.grow)
 		switch {
 		case err != nil:
 			return ctrl.Result{}, err
 		case job.Status.Attempts > ended:
 			r.event(job, v1alpha1.ReasonRetrying, "Retry", d.message)
 		case !job.Status.Phase.Finished():
-			return result, nil // it may not start yet
+			return result, nil // it may not start yet, or does not count
 		}
 		r.countAttempt(ctx, job, ended, d)
 		return result, nil

@@ -202,3 +202,34 @@ func TestNodeLost(t *testing.T) {
 		t.Errorf("counted %d attempts", done.Status.Attempts)
 	}
 }
+
+// TestNodeDoesNotAnswer: its pods stay for as long as the node's object does. The attempt is repeated under its name, does
+// not count, and the pod that may run on is no part of it any more.
+func TestNodeDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.ahead = 2 * time.Minute // a pod that is told to stop should have stopped a minute ago
+	f.startManager()
+	f.processor()
+	job := f.job("cut-off", func(s *v1alpha1.ProcessingJobSpec) { s.Retries = ptr.To[int32](0) })
+	child := f.child(job, 1)
+	first := child.UID
+	pod := f.cp.Pod(t, child)
+	f.runsOnSilentNode(pod)
+	if err := f.client.Delete(t.Context(), pod); err != nil { // as the taint of such a node has it done
+		t.Fatal(err)
+	}
+	controlplane.Eventually(t, "the Job to be made again", func(ctx context.Context) (bool, error) {
+		err := f.client.Get(ctx, client.ObjectKeyFromObject(child), child)
+		return err == nil && child.UID != first, err
+	})
+	again := f.cp.Pod(t, child, pod.Name)
+	f.commits(f.untilPhase("cut-off", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting))
+	f.ends(again, "store", 0, "Completed", "")
+	if done := f.untilPhase("cut-off", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted); done.Status.Attempts != 1 {
+		t.Errorf("counted %d attempts", done.Status.Attempts)
+	}
+	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(pod), pod); err != nil {
+		t.Errorf("the pod on the silent node is gone, so this test showed nothing: %v", err)
+	}
+}

@@ -56,6 +56,8 @@ type fixture struct {
 	logger logr.Logger
 	// tracer makes the managers' spans; none by default.
 	tracer *tracing.Tracer
+	// ahead is how far the manager's clock is ahead of the API server's.
+	ahead time.Duration
 	// lease makes the managers elect a leader.
 	lease bool
 }
@@ -89,7 +91,7 @@ func (f *fixture) startManager() (stop func()) {
 	ctx, cancel := context.WithCancel(f.Context())
 	r := &controllers.Reconciler{
 		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Events: mgr.GetEventRecorder("bricklayers-manager"),
-		Clock:  clock.RealClock{},
+		Clock:  aheadClock{ahead: f.ahead},
 		Access: controllers.PodAccess{AgentImage: "example.com/agent:1", GatewayURL: "http://gateway:8001"},
 		Tracer: f.tracer,
 	}
@@ -112,6 +114,15 @@ func (f *fixture) startManager() (stop func()) {
 	f.Cleanup(stop)
 	return stop
 }
+
+// aheadClock makes what happened look longer ago.
+type aheadClock struct {
+	clock.RealClock
+	ahead time.Duration
+}
+
+func (c aheadClock) Now() time.Time                  { return c.RealClock.Now().Add(c.ahead) }
+func (c aheadClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 func (f *fixture) create(o client.Object) {
 	f.Helper()
