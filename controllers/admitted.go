@@ -99,17 +99,14 @@ func (r *Reconciler) startAttempt(ctx context.Context, job *v1alpha1.ProcessingJ
 // as an attempt may take to start. It is said once; each try is made later than the one before.
 func (r *Reconciler) jobNotAllowed(ctx context.Context, job *v1alpha1.ProcessingJob, allowed time.Duration, why error,
 ) (ctrl.Result, error) {
-	now := metav1.NewTime(r.Clock.Now())
+	now := r.Clock.Now()
 	message := "the Job cannot be created: " + why.Error()
 	told := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionStarted)
 	if told == nil || job.Status.Reason != v1alpha1.ReasonPodNotCreated {
 		err := r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 			s.Reason, s.Message = v1alpha1.ReasonPodNotCreated, message
 			meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted) // its time is since when this holds
-			meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-				Type: v1alpha1.ConditionStarted, Status: metav1.ConditionFalse, Reason: s.Reason, Message: message,
-				ObservedGeneration: job.Generation, LastTransitionTime: now,
-			})
+			setStarted(s, job.Generation, metav1.ConditionFalse, decision{reason: s.Reason, message: message}, now)
 		})
 		if err == nil {
 			r.event(job, v1alpha1.ReasonPodNotCreated, "Start", message)

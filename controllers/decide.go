@@ -48,6 +48,9 @@ type decision struct {
 	// child and pod are what that attempt left, each nil when it left none.
 	child *batchv1.Job
 	pod   *corev1.Pod
+	// started is set when the status should say that the attempt has: its process has run for a while, or did run before
+	// the attempt ended.
+	started bool
 	// grow asks for more memory in the next attempt.
 	grow bool
 	// again is when to look again although nothing changed; zero: only when something does.
@@ -66,6 +69,9 @@ func decide(o observation) decision {
 		if started := podProgress(o.pod, o.waitingSince()).processStarted; !started.IsZero() {
 			d.startUp = started.Sub(o.child.CreationTimestamp.Time)
 		}
+	}
+	if d.phase.Finished() {
+		d.started = d.phase == v1alpha1.PhaseCompleted || d.startUp > 0
 	}
 	return d
 }
@@ -178,7 +184,15 @@ func (o observation) active() decision {
 				message: fmt.Sprintf("the attempt ran longer than the allowed %s", o.policy.timeout),
 				outcome: metrics.AttemptTimeout}
 		}
-		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
+		d := decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarted, again: left}
+		if !p.processStarted.IsZero() {
+			// A process that ends within a moment costs no write for having begun.
+			untilSaid := patience - o.now.Sub(p.processStarted)
+			if d.started = untilSaid <= 0; !d.started {
+				d.again = min(left, untilSaid)
+			}
+		}
+		return d
 	}
 	reason, message := o.trouble()
 	left := o.policy.pendingTimeout - o.now.Sub(p.idleSince)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -118,32 +119,39 @@ func (r *Reconciler) carryOut(ctx context.Context, job *v1alpha1.ProcessingJob, 
 	return ctrl.Result{RequeueAfter: d.again}, r.writeStarted(ctx, job, d)
 }
 
-// writeStarted says in the status why an attempt does not start, or why the next one waits, and takes it back when it
-// no longer holds. An attempt that just runs costs no write here.
+// writeStarted says in the status why an attempt does not start, or why the next one waits, that it has started, and that
+// neither holds any more. An attempt that ends within a moment costs no write here.
 func (r *Reconciler) writeStarted(ctx context.Context, job *v1alpha1.ProcessingJob, d decision) error {
+	told := meta.FindStatusCondition(job.Status.Conditions, v1alpha1.ConditionStarted)
 	trouble := d.reason != v1alpha1.ReasonStarting && d.reason != v1alpha1.ReasonStarted
-	told := meta.IsStatusConditionFalse(job.Status.Conditions, v1alpha1.ConditionStarted)
-	if !trouble && !told {
+	switch {
+	case told == nil && !trouble && !d.started:
 		return nil
-	}
-	status := metav1.ConditionTrue
-	if trouble {
-		status = metav1.ConditionFalse
-	}
-	if told && trouble && job.Status.Reason == d.reason {
+	case told != nil && job.Status.Reason == d.reason && told.Reason == d.reason:
 		return nil // the wording of a kubelet's complaint changes at every try; one is enough
 	}
 	err := r.writeStatus(ctx, job, func(s *v1alpha1.ProcessingJobStatus) {
 		s.Reason, s.Message, s.ExitCode = d.reason, d.message, d.exitCode
-		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
-			Type: v1alpha1.ConditionStarted, Status: status, Reason: d.reason, Message: d.message,
-			ObservedGeneration: job.Generation, LastTransitionTime: metav1.NewTime(r.Clock.Now()),
-		})
+		switch {
+		case trouble:
+			setStarted(s, job.Generation, metav1.ConditionFalse, d, r.Clock.Now())
+		case d.reason == v1alpha1.ReasonStarted:
+			setStarted(s, job.Generation, metav1.ConditionTrue, d, r.Clock.Now())
+		default:
+			meta.RemoveStatusCondition(&s.Conditions, v1alpha1.ConditionStarted)
+		}
 	})
 	if err == nil && trouble {
 		r.event(job, d.reason, "Start", d.message)
 	}
 	return err
+}
+
+func setStarted(s *v1alpha1.ProcessingJobStatus, generation int64, to metav1.ConditionStatus, d decision, now time.Time) {
+	meta.SetStatusCondition(&s.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionStarted, Status: to, Reason: d.reason, Message: d.message,
+		ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now),
+	})
 }
 
 // child reads the Job of the current attempt, first from the cache, and past it when it is not there. nil: it is gone.

@@ -67,6 +67,9 @@ func (r *Reconciler) finish(ctx context.Context, job *v1alpha1.ProcessingJob, d 
 		if s.StartTime != nil {
 			s.Duration = now.Sub(s.StartTime.Time).Round(time.Second).String()
 		}
+		if d.started {
+			setStarted(s, job.Generation, metav1.ConditionTrue, decision{reason: v1alpha1.ReasonStarted}, now.Time)
+		}
 		meta.SetStatusCondition(&s.Conditions, metav1.Condition{
 			Type: v1alpha1.ConditionFinished, Status: metav1.ConditionTrue, Reason: d.reason, Message: d.message,
 			ObservedGeneration: job.Generation, LastTransitionTime: now,

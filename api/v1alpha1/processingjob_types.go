@@ -245,7 +245,8 @@ func (p Phase) Finished() bool {
 
 // Condition types.
 const (
-	// ConditionStarted is False, with the reason, while an admitted attempt cannot start; True once its pod ran.
+	// ConditionStarted is False, with the reason, while an admitted attempt cannot start; True once its process has run for
+	// a few seconds, or has ended.
 	ConditionStarted = "Started"
 	// ConditionFinished is True once the phase is final, with the final reason.
 	ConditionFinished = "Finished"

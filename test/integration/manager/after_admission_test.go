@@ -85,7 +85,7 @@ func TestProcessorChangedAndDeletedWhileAJobRuns(t *testing.T) {
 	child := f.child(job, 1)
 	pod := f.cp.Pod(t, child)
 	f.podStatus(pod, func(s *corev1.PodStatus) { *s = runningStatus() })
-	running := f.untilPhase("started", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	running := f.untilPhase("started", v1alpha1.PhaseRunning, v1alpha1.ReasonStarted)
 
 	processor := &v1alpha1.Processor{ObjectMeta: metav1.ObjectMeta{Namespace: f.namespace, Name: "brick"}}
 	patch := client.RawPatch("application/merge-patch+json",

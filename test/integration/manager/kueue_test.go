@@ -75,8 +75,8 @@ func TestSuspendWhatKueueAdmitted(t *testing.T) {
 	first := child.UID
 	f.setJobSuspend(child, false)
 	pod := f.cp.Pod(t, child)
-	f.runsOnSilentNode(pod)
 	f.untilPhase("paused", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.runsOnSilentNode(pod)
 	f.setSuspend("paused", true)
 	f.untilPhase("paused", v1alpha1.PhasePending, v1alpha1.ReasonSuspended)
 	f.gone(child)

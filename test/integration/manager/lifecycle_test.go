@@ -33,7 +33,8 @@ func TestCompleted(t *testing.T) {
 	f.commits(started)
 	f.ends(pod, "store", 0, "Completed", "")
 	done := f.untilPhase("benchy", v1alpha1.PhaseCompleted, v1alpha1.ReasonCompleted)
-	if !meta.IsStatusConditionTrue(done.Status.Conditions, v1alpha1.ConditionFinished) || done.Status.Duration == "" {
+	if !meta.IsStatusConditionTrue(done.Status.Conditions, v1alpha1.ConditionFinished) ||
+		!meta.IsStatusConditionTrue(done.Status.Conditions, v1alpha1.ConditionStarted) || done.Status.Duration == "" {
 		t.Errorf("status %+v", done.Status)
 	}
 	controlplane.Eventually(t, "the job to be counted", func(context.Context) (bool, error) {
@@ -158,6 +159,36 @@ func TestImageThatCannotBePulled(t *testing.T) {
 	}
 	f.untilPhase("noimage", v1alpha1.PhaseTimeout, v1alpha1.ReasonNotStarted)
 	f.gone(child)
+}
+
+// TestStarted: one that runs for a while says so, once, and takes back what kept it from starting.
+func TestStarted(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.startManager()
+	f.processor()
+	pod := f.cp.Pod(t, f.child(f.job("steady"), 1))
+	f.podStatus(pod, func(s *corev1.PodStatus) {
+		s.InitContainerStatuses = []corev1.ContainerStatus{{Name: "process", Image: "example.com/brick:1",
+			State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "no such host"}}}}
+	})
+	f.untilPhase("steady", v1alpha1.PhaseRunning, v1alpha1.ReasonImagePull)
+	f.podStatus(pod, func(s *corev1.PodStatus) { *s = runningStatus() })
+	started := f.untilPhase("steady", v1alpha1.PhaseRunning, v1alpha1.ReasonStarted)
+	if !meta.IsStatusConditionTrue(started.Status.Conditions, v1alpha1.ConditionStarted) || started.Status.Message != "" {
+		t.Errorf("status %+v", started.Status)
+	}
+
+	pod = f.cp.Pod(t, f.child(f.job("plain"), 1))
+	f.podStatus(pod, func(s *corev1.PodStatus) { *s = runningStatus() })
+	plain := f.untilPhase("plain", v1alpha1.PhaseRunning, v1alpha1.ReasonStarted)
+	if !meta.IsStatusConditionTrue(plain.Status.Conditions, v1alpha1.ConditionStarted) {
+		t.Errorf("status %+v", plain.Status)
+	}
+	f.never("the job was written to again", func() bool {
+		now := f.until("plain", "readable", func(*v1alpha1.ProcessingJob) bool { return true })
+		return now.ResourceVersion != plain.ResourceVersion
+	})
 }
 
 func TestRunsTooLong(t *testing.T) {
