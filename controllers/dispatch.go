@@ -63,6 +63,9 @@ func (d *dispatcher) admit(out workqueue.TypedRateLimitingInterface[reconcile.Re
 			"namespace", admission.Key.Namespace, "waitedSeconds", admission.Waited.Seconds())
 		out.Add(reconcile.Request{NamespacedName: admission.Key})
 	}
+	for _, job := range d.queue.TakeTurned() {
+		out.Add(reconcile.Request{NamespacedName: job})
+	}
 }
 
 // warm tells whether the queue has seen every object that existed before, on any replica.

@@ -38,6 +38,7 @@ type Queue struct {
 	byProcessor  map[processorKey]int
 	processorMax map[processorKey]int // Processors with a maxActive
 	known        map[processorKey]bool
+	turned       map[processorKey]bool // Processors that came or went since TakeTurned
 	durations    durations
 }
 
@@ -91,6 +92,7 @@ func New(limits Limits, c clock.PassiveClock) *Queue {
 		byProcessor:  map[processorKey]int{},
 		processorMax: map[processorKey]int{},
 		known:        map[processorKey]bool{},
+		turned:       map[processorKey]bool{},
 		durations:    durations{},
 	}
 }
@@ -175,7 +177,9 @@ func (q *Queue) ObserveProcessor(p *v1alpha1.Processor) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	key := processorKey{p.Namespace, p.Name}
-	q.known[key] = true
+	if !q.known[key] {
+		q.known[key], q.turned[key] = true, true
+	}
 	delete(q.processorMax, key)
 	if p.Spec.Limits.MaxActive != nil {
 		q.processorMax[key] = int(*p.Spec.Limits.MaxActive)
@@ -186,8 +190,10 @@ func (q *Queue) ObserveProcessor(p *v1alpha1.Processor) {
 func (q *Queue) ForgetProcessor(namespace, name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.known, processorKey{namespace, name})
-	delete(q.processorMax, processorKey{namespace, name})
+	key := processorKey{namespace, name}
+	delete(q.known, key)
+	delete(q.processorMax, key)
+	q.turned[key] = true
 }
 
 // Admitted tells whether the job may have a Job.

@@ -3,6 +3,8 @@ package queue
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 )
 
@@ -45,6 +47,22 @@ func (q *Queue) Explain(job *v1alpha1.ProcessingJob) Waiting {
 		_, w.Known = q.durations[key.processor]
 	}
 	return w
+}
+
+// TakeTurned lists the jobs that wait for another reason than before, since their Processor came or went.
+func (q *Queue) TakeTurned() []types.NamespacedName {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var jobs []types.NamespacedName
+	for _, l := range q.lines {
+		if q.turned[l.key.processor] {
+			for _, job := range l.jobs {
+				jobs = append(jobs, job.key)
+			}
+		}
+	}
+	clear(q.turned)
+	return jobs
 }
 
 // Waiting counts the waiting jobs by reason. Its cost grows with the number of lines, not of jobs.

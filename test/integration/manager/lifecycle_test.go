@@ -280,6 +280,24 @@ func TestLimitHoldsJobsBackWithoutWritingToThem(t *testing.T) {
 	f.untilPhase("second", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
 }
 
+func TestReasonOfAWaitingJobFollowsItsProcessor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.limits = queue.Limits{MaxActive: 1}
+	f.startManager()
+	f.processor()
+	f.job("first")
+	f.untilPhase("first", v1alpha1.PhaseRunning, v1alpha1.ReasonStarting)
+	f.job("second")
+	controlplane.Eventually(t, "the second to wait", func(context.Context) (bool, error) {
+		return f.metric("processing_jobs_pending") == 1, nil
+	})
+	f.deleteProcessor()
+	f.untilPhase("second", v1alpha1.PhasePending, v1alpha1.ReasonProcessorNotFound)
+	f.processor()
+	f.untilPhase("second", v1alpha1.PhasePending, v1alpha1.ReasonQueued)
+}
+
 func TestExpires(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
