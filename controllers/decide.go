@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"bricklayers.dev/bricklayers/api/v1alpha1"
 	"bricklayers.dev/bricklayers/internal/metrics"
@@ -153,6 +154,12 @@ func (o observation) failed() decision {
 	return d
 }
 
+// managedElsewhere tells whether another controller runs the Job. Its pods may be in another cluster, as MultiKueue's are,
+// so that none to be seen here means nothing; the Job's conditions do, and the pod's own deadline holds there.
+func managedElsewhere(job *v1alpha1.ProcessingJob) bool {
+	return ptr.Deref(job.Spec.ManagedBy, batchv1.JobControllerName) != batchv1.JobControllerName
+}
+
 // pastDeadline tells whether Kubernetes ended the attempt: its pod for its activeDeadlineSeconds (the kubelet gives that
 // reason), or its Job, which had that field in v0.1.0.
 func pastDeadline(failed *batchv1.JobCondition, pod *corev1.Pod) bool {
@@ -170,7 +177,7 @@ func retryDelay(attempt int32) time.Duration {
 }
 
 func (o observation) active() decision {
-	if o.resuming() {
+	if o.resuming() || managedElsewhere(o.job) {
 		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting}
 	}
 	if o.pod != nil && o.pod.DeletionTimestamp != nil && podRuns(o.pod) {
@@ -231,7 +238,7 @@ const patience = 3 * time.Second
 
 // impatient tells whether the attempt has waited so long that its events should be read.
 func (o observation) impatient() bool {
-	if jobFinished(o.child) || o.resuming() || o.pod != nil && o.pod.DeletionTimestamp != nil {
+	if jobFinished(o.child) || o.resuming() || managedElsewhere(o.job) || o.pod != nil && o.pod.DeletionTimestamp != nil {
 		return false
 	}
 	if o.pod != nil {

@@ -85,6 +85,7 @@ func TestDecide(t *testing.T) {
 		complaint string
 		stops     bool
 		lost      bool
+		managedBy string
 
 		phase  v1alpha1.Phase
 		reason string
@@ -160,6 +161,14 @@ func TestDecide(t *testing.T) {
 				waitsFor("process", "ImagePullBackOff", "not found")),
 			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted, says: "not found"},
 
+		{name: "run by another controller, its pod elsewhere", child: childJob(), now: 4000, managedBy: "kueue.x-k8s.io/multikueue",
+			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting},
+		{name: "run by another controller, which says that it failed", now: 13, attempt: 3, managedBy: "kueue.x-k8s.io/multikueue",
+			child: childJob(failedByPolicy),
+			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInputRejected},
+		{name: "run by Kubernetes' own controller, by name", child: childJob(), now: 300, managedBy: batchv1.JobControllerName,
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonNotStarted},
+
 		{name: "just created", child: childJob(), now: 1,
 			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting, again: patience},
 		{name: "pod refused", child: childJob(), now: 5, complaint: "exceeded quota",
@@ -218,6 +227,9 @@ func TestDecide(t *testing.T) {
 			job := &v1alpha1.ProcessingJob{Status: v1alpha1.ProcessingJobStatus{
 				Phase: v1alpha1.PhaseRunning, Attempts: max(c.attempt, 1),
 			}}
+			if c.managedBy != "" {
+				job.Spec.ManagedBy = &c.managedBy
+			}
 			if c.output {
 				job.Status.Output = &v1alpha1.Output{Files: []v1alpha1.File{{Name: "x", Size: ptr.To[int64](1)}}}
 			}

@@ -120,8 +120,8 @@ type ProcessingJobSpec struct {
 	// +optional
 	Webhook *Webhook `json:"webhook,omitempty"`
 
-	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own, for example
-	// kueue.x-k8s.io/multikueue.
+	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own. Pods in another cluster
+	// also need the gateway to know them.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

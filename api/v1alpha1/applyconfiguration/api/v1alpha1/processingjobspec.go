@@ -30,8 +30,8 @@ type ProcessingJobSpecApplyConfiguration struct {
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 	// webhook is told once the job has finished. The gateway sends it, to hosts that the installation allows.
 	Webhook *WebhookApplyConfiguration `json:"webhook,omitempty"`
-	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own, for example
-	// kueue.x-k8s.io/multikueue.
+	// managedBy is handed on to the Job: the controller that runs it in place of Kubernetes' own. Pods in another cluster
+	// also need the gateway to know them.
 	ManagedBy *string `json:"managedBy,omitempty"`
 }
 
