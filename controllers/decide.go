@@ -137,7 +137,7 @@ func (o observation) failed() decision {
 	}
 	f := findFailure(o.child, o.pod)
 	d := decision{message: f.sentence(), outcome: f.outcome()}
-	if f.container != "" {
+	if f.container == containerProcess && !f.evicted {
 		d.exitCode = &f.exitCode
 	}
 	if f.inputAtFault() || o.job.Status.Attempts > o.policy.retries {

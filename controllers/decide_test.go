@@ -278,6 +278,26 @@ func TestMemoryAfter(t *testing.T) {
 	}
 }
 
+// TestExitCodeIsTheProcessors: of the others the message tells.
+func TestExitCodeIsTheProcessors(t *testing.T) {
+	evicted := podWith(ended("process", 137, "Error", "", 1, 2))
+	evicted.Status.Reason = "Evicted"
+	for _, c := range []struct {
+		pod  *corev1.Pod
+		want int32
+	}{
+		{podWith(ended("process", 7, "Error", "", 1, 2)), 7},
+		{podWith(ended("fetch", 7, "Error", "", 1, 2)), 0},
+		{evicted, 0},
+	} {
+		job := &v1alpha1.ProcessingJob{Status: v1alpha1.ProcessingJobStatus{Attempts: 1}}
+		d := decide(observation{job: job, child: childJob(failedByPolicy), pod: c.pod, now: at(20).Time})
+		if got := ptr.Deref(d.exitCode, 0); d.phase != v1alpha1.PhaseError || got != c.want {
+			t.Errorf("%s: exit code %d, want %d", d.message, got, c.want)
+		}
+	}
+}
+
 // TestPodDeadlineIsBeyondTheManagers: a manager that is there is always first, and a replaced pod has all its time again.
 func TestPodDeadlineIsBeyondTheManagers(t *testing.T) {
 	job := &v1alpha1.ProcessingJob{Spec: v1alpha1.ProcessingJobSpec{
