@@ -154,10 +154,10 @@ func (o observation) failed() decision {
 	return d
 }
 
-// managedElsewhere tells whether another controller runs the Job. Its pods may be in another cluster, as MultiKueue's are,
-// so that none to be seen here means nothing; the Job's conditions do, and the pod's own deadline holds there.
-func managedElsewhere(job *v1alpha1.ProcessingJob) bool {
-	return ptr.Deref(job.Spec.ManagedBy, batchv1.JobControllerName) != batchv1.JobControllerName
+// elsewhere tells whether another controller runs the Job and no pod of it is to be seen. It may be in another cluster, as
+// MultiKueue's are: what counts is what the Job's conditions say, and the pod's own deadline holds there.
+func (o observation) elsewhere() bool {
+	return o.pod == nil && ptr.Deref(o.job.Spec.ManagedBy, batchv1.JobControllerName) != batchv1.JobControllerName
 }
 
 // pastDeadline tells whether Kubernetes ended the attempt: its pod for its activeDeadlineSeconds (the kubelet gives that
@@ -177,7 +177,7 @@ func retryDelay(attempt int32) time.Duration {
 }
 
 func (o observation) active() decision {
-	if o.resuming() || managedElsewhere(o.job) {
+	if o.resuming() || o.elsewhere() {
 		return decision{phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting}
 	}
 	if o.pod != nil && o.pod.DeletionTimestamp != nil && podRuns(o.pod) {
@@ -238,7 +238,7 @@ const patience = 3 * time.Second
 
 // impatient tells whether the attempt has waited so long that its events should be read.
 func (o observation) impatient() bool {
-	if jobFinished(o.child) || o.resuming() || managedElsewhere(o.job) || o.pod != nil && o.pod.DeletionTimestamp != nil {
+	if jobFinished(o.child) || o.resuming() || o.elsewhere() || o.pod != nil && o.pod.DeletionTimestamp != nil {
 		return false
 	}
 	if o.pod != nil {

@@ -163,6 +163,8 @@ func TestDecide(t *testing.T) {
 
 		{name: "run by another controller, its pod elsewhere", child: childJob(), now: 4000, managedBy: "kueue.x-k8s.io/multikueue",
 			phase: v1alpha1.PhaseRunning, reason: v1alpha1.ReasonStarting},
+		{name: "run by another controller, here", child: childJob(), now: 700, managedBy: "example.com/own", pod: podWith(ran("process", 1)),
+			phase: v1alpha1.PhaseTimeout, reason: v1alpha1.ReasonDeadlineExceeded},
 		{name: "run by another controller, which says that it failed", now: 13, attempt: 3, managedBy: "kueue.x-k8s.io/multikueue",
 			child: childJob(failedByPolicy),
 			phase: v1alpha1.PhaseError, reason: v1alpha1.ReasonInputRejected},
