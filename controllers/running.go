@@ -26,14 +26,16 @@ func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.Process
 	if o == nil || err != nil {
 		return ctrl.Result{}, err
 	}
+	d := decide(*o)
 	if o.child == nil || jobFinished(o.child) {
-		if next, err := r.unrecordedAttempt(ctx, job); err != nil {
+		next, err := r.unrecordedAttempt(ctx, job)
+		if err != nil {
 			return ctrl.Result{}, err
-		} else if next != nil {
-			return ctrl.Result{}, r.writeRunning(ctx, job, job.Status.Attempts+1, next.Name, "")
+		}
+		if next != nil {
+			return ctrl.Result{}, r.recordAttempt(ctx, job, next, d)
 		}
 	}
-	d := decide(*o)
 	if d.giveUp {
 		if err := r.writeStarted(ctx, job, d); err != nil {
 			return ctrl.Result{}, err
@@ -41,6 +43,17 @@ func (r *Reconciler) reconcileRunning(ctx context.Context, job *v1alpha1.Process
 		return ctrl.Result{}, r.deleteChild(ctx, o.child) // its end brings another look
 	}
 	return r.carryOut(ctx, job, d)
+}
+
+// recordAttempt says in the status that the next attempt runs, and counts the one before, which d ended: whoever created
+// the Job could do neither.
+func (r *Reconciler) recordAttempt(ctx context.Context, job *v1alpha1.ProcessingJob, next *batchv1.Job, d decision) error {
+	ended := job.Status.Attempts
+	if err := r.writeRunning(ctx, job, ended+1, next.Name, ""); err != nil {
+		return err
+	}
+	r.countAttempt(ctx, job, ended, d)
+	return nil
 }
 
 // unrecordedAttempt finds the Job of a next attempt that the status does not know of: its manager was stopped between

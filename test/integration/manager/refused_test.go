@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -157,4 +158,36 @@ func TestNameConflict(t *testing.T) {
 	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs); err != nil || len(theirs.OwnerReferences) > 0 {
 		t.Errorf("their Job was touched: %v %v", theirs.OwnerReferences, err)
 	}
+}
+
+// TestAttemptIsCountedAfterAConflict: something else writes to the job between creating the next attempt's Job and saying so.
+func TestAttemptIsCountedAfterAConflict(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.wrapClient = func(c client.Client) client.Client { return &touchesAtCreate{Client: c, f: f, job: "raced"} }
+	f.startManager()
+	f.processor()
+	job := f.job("raced")
+	f.ends(f.cp.Pod(t, f.child(job, 1)), "process", 1, "Error", "")
+	f.until("raced", "in its second attempt", func(j *v1alpha1.ProcessingJob) bool { return j.Status.Attempts == 2 })
+	controlplane.Eventually(t, "the attempt to be counted", func(context.Context) (bool, error) {
+		return f.metric("bricklayers_attempts_total", "outcome", "failed") == 1, nil
+	})
+}
+
+// touchesAtCreate changes a job as soon as a Job of it exists.
+type touchesAtCreate struct {
+	client.Client
+	f   *fixture
+	job string
+}
+
+func (c *touchesAtCreate) Create(ctx context.Context, o client.Object, options ...client.CreateOption) error {
+	err := c.Client.Create(ctx, o, options...)
+	if child, ok := o.(*batchv1.Job); ok && err == nil {
+		job := &v1alpha1.ProcessingJob{ObjectMeta: metav1.ObjectMeta{Namespace: c.f.namespace, Name: c.job}}
+		touch := fmt.Sprintf(`{"metadata":{"annotations":{"touched-by":%q}}}`, child.Name)
+		err = c.f.client.Patch(ctx, job, client.RawPatch(types.MergePatchType, []byte(touch)))
+	}
+	return err
 }
