@@ -117,6 +117,13 @@ type Number string
 // +kubebuilder:validation:XValidation:rule="self.type in ['Number', 'Integer'] || (!has(self.minimum) && !has(self.maximum))",message="minimum and maximum belong to types Number and Integer"
 // +kubebuilder:validation:XValidation:rule="self.type == 'String' || !has(self.pattern)",message="pattern belongs to type String"
 // +kubebuilder:validation:XValidation:rule="!has(self.default) || self.type != 'Enum' || !has(self.values) || self.default in self.values",message="default must be one of values"
+// +kubebuilder:validation:XValidation:rule="!has(self.minimum) || !has(self.maximum) || double(self.minimum) <= double(self.maximum)",message="minimum must not be above maximum"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || self.type != 'Integer' || self.default.matches('^-?[0-9]+$')",message="default must be a whole number"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || self.type != 'Number' || self.default.matches('^-?[0-9]+([.][0-9]+)?$')",message="default must be a number like 1.05"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || self.type != 'Boolean' || self.default in ['true', 'false']",message="default must be true or false"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.minimum) || double(self.default) >= double(self.minimum)",message="default must not be below minimum"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || !has(self.maximum) || double(self.default) <= double(self.maximum)",message="default must not be above maximum"
+// +kubebuilder:validation:XValidation:rule="!has(self.pattern) || ''.matches(self.pattern) in [true, false]",message="pattern must be a regular expression (RE2)"
 type Parameter struct {
 	// name that a job uses.
 	// +required
