@@ -48,6 +48,7 @@ func (u *upload) identify(key string) error {
 	}
 	sum := sha256.Sum256([]byte("idempotency-key\x00" + u.namespace + "\x00" + key))
 	u.jobID = hex.EncodeToString(sum[:16])
+	u.shared = true
 	job := &v1alpha1.ProcessingJob{}
 	err := u.gateway.live.Get(u.ctx, u.jobKey(), job)
 	if apierrors.IsNotFound(err) {
@@ -196,8 +197,12 @@ func refused(err error) bool {
 		apierrors.IsTooManyRequests(err)
 }
 
-// drop deletes the file of a job that will not be. What cannot be deleted now is left to the sweep.
+// drop deletes the file of a job that will not be. It is left to the sweep if it cannot be deleted now, or if another
+// request that has the job's id may be making the job of it at this moment.
 func (u *upload) drop(ctx context.Context) {
+	if u.shared {
+		return
+	}
 	if err := u.gateway.store.Delete(ctx, u.inputKey()); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		log.FromContext(ctx).Error(err, "failed to delete the file of an upload without a job; the sweep will")
 	}

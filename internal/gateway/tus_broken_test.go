@@ -169,3 +169,33 @@ func TestTusQuotaOfARepeatedUpload(t *testing.T) {
 	}
 	f.wantOneJob(content, job.Name)
 }
+
+// Two replicas finish an upload, and only one of them may make its job: the file is that job's.
+func TestTusFinishThatIsRefusedToAnother(t *testing.T) {
+	for name, refusal := range refusals {
+		t.Run(name, func(t *testing.T) {
+			var address string
+			var other *fixture
+			creations := 0
+			f := newFixture(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				creations++
+				if creations == 2 {
+					return refusal.err
+				}
+				if a := other.head(address); a.status != refusal.status {
+					t.Errorf("the other is answered %d, want %d", a.status, refusal.status)
+				}
+				return c.Create(ctx, o, opts...)
+			}})
+			other = newFixtureOn(t, "file://"+f.dir, interceptor.Funcs{})
+			other.live, other.cached = f.live, f.cached
+			content := print(50)
+			address = f.mustBegin(len(content), namedA)
+			a := f.patch(address, 0, strings.NewReader(content))
+			if a.status != 204 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			f.wantOneJob(content, a.header.Get("Upload-Job-Id"))
+		})
+	}
+}

@@ -63,9 +63,9 @@ func (g *Gateway) describeResumable(ctx context.Context, header http.Header, siz
 // resumed is the upload that a resumable one is when it is seen as one request.
 func (g *Gateway) resumed(ctx context.Context, facts *storage.Resumable) (*upload, error) {
 	u := &upload{
-		gateway: g, ctx: ctx, namespace: callerOf(ctx).namespace, jobID: facts.JobID, fileName: facts.FileName,
-		processorName: facts.Processor, parameters: maps.Clone(facts.Parameters), priority: facts.Priority,
-		webhook: facts.Webhook,
+		gateway: g, ctx: ctx, namespace: callerOf(ctx).namespace, jobID: facts.JobID, shared: true,
+		fileName: facts.FileName, processorName: facts.Processor, parameters: maps.Clone(facts.Parameters),
+		priority: facts.Priority, webhook: facts.Webhook,
 	}
 	return u, u.admit()
 }

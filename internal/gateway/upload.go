@@ -73,6 +73,7 @@ type upload struct {
 
 	processor *v1alpha1.Processor     // once it is known which
 	jobID     string                  // the job's name
+	shared    bool                    // other requests may have the same id: of one Idempotency-Key, or resumable upload
 	existing  *v1alpha1.ProcessingJob // when this is a retry of an upload that made its job
 
 	claim  *claim // of the namespace's quota

@@ -325,18 +325,49 @@ func TestIdempotencyKeyWhoseOldFileIsSweptMeanwhile(t *testing.T) {
 	}
 }
 
-func TestUploadWhoseJobIsRefused(t *testing.T) {
+// The file of a job that is being made stays, though the job is refused to another request of the same key.
+func TestIdempotencyKeyThatIsRefusedToAnother(t *testing.T) {
+	for name, refusal := range refusals {
+		t.Run(name, func(t *testing.T) {
+			var f *fixture
+			creations := 0
+			f = newFixture(t, interceptor.Funcs{Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+				creations++
+				if creations == 2 {
+					return refusal.err
+				}
+				if a := f.uploadWithKey(print(50), key); a.status != refusal.status || a.reason() != refusal.reason {
+					t.Errorf("the other is answered %d %s, want %d %s", a.status, a.body, refusal.status, refusal.reason)
+				}
+				return c.Create(ctx, o, opts...)
+			}})
+			if a := f.uploadWithKey(print(50), key); a.status != 201 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			f.wantOneJob(print(50), f.jobs()[0].Name)
+		})
+	}
+}
+
+// refusals are errors by which the API server says that a job will not be.
+var refusals = func() map[string]refusal {
 	resource := v1alpha1.GroupVersion.WithResource("processingjobs").GroupResource()
-	for name, test := range map[string]struct {
-		err    error
-		status int
-		reason string
-	}{
+	return map[string]refusal{
 		"invalid":   {apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("ProcessingJob").GroupKind(), "x", nil), 422, "job_refused"},
 		"quota":     {apierrors.NewForbidden(resource, "x", errors.New("exceeded quota")), 429, "quota_exceeded"},
 		"forbidden": {apierrors.NewForbidden(resource, "x", errors.New("no role")), 503, "cluster_unavailable"},
 		"throttled": {apierrors.NewTooManyRequestsError("slow down"), 503, "cluster_unavailable"},
-	} {
+	}
+}()
+
+type refusal struct {
+	err    error
+	status int
+	reason string
+}
+
+func TestUploadWhoseJobIsRefused(t *testing.T) {
+	for name, test := range refusals {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, interceptor.Funcs{Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
 				return test.err
