@@ -105,7 +105,9 @@ func (rt *router) noRoute(w http.ResponseWriter, r *http.Request) error {
 // observe runs a handler, answers its error and counts the request.
 func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h handler) {
 	started := time.Now()
-	rec := &recorder{ResponseWriter: w}
+	answer := paceAnswer(w)
+	defer answer.end(r)
+	rec := &recorder{ResponseWriter: answer}
 	defer func() { // also when the handler panics: net/http logs it and closes the connection
 		status := rec.status
 		if status == 0 {
