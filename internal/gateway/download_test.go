@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -228,4 +229,37 @@ func TestReadiness(t *testing.T) {
 	if a := f.do("GET", "/readyz", nil); a.status != 503 || a.reason() != "storage_full" {
 		t.Errorf("bucket full: %d %s", a.status, a.body)
 	}
+	f.wantMetric("bricklayers_bucket_failing", "1")
+	if a := f.do("GET", "/readyz?exclude=bucket", nil); a.status != http.StatusOK {
+		t.Errorf("bucket full, and left out: %d %s", a.status, a.body)
+	}
+	f.synced = false
+	if a := f.do("GET", "/readyz?exclude=bucket", nil); a.status != 503 || a.reason() != "cluster_unavailable" {
+		t.Errorf("cache empty, bucket left out: %d %s", a.status, a.body)
+	}
+	if a := f.do("GET", "/readyz?exclude=bucket&exclude=cluster", nil); a.status != http.StatusOK {
+		t.Errorf("all left out: %d %s", a.status, a.body)
+	}
+	if a := f.do("GET", "/readyz?exclude=buckets", nil); a.status != 400 || a.reason() != "bad_field" {
+		t.Errorf("a check that is none: %d %s", a.status, a.body)
+	}
+}
+
+// Whoever leaves the bucket out does not wait for it, but has it probed for the metric.
+func TestReadinessWithoutABucketThatHangs(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	probed, answer := make(chan struct{}), make(chan error)
+	f.ready.probe = func(context.Context) error {
+		close(probed)
+		return <-answer
+	}
+	if a := f.do("GET", "/readyz?exclude=bucket", nil); a.status != http.StatusOK {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	<-probed
+	answer <- errors.New("no route to host")
+	if a := f.do("GET", "/readyz", nil); a.status != 503 || a.reason() != "storage_unavailable" {
+		t.Errorf("bucket away: %d %s", a.status, a.body)
+	}
+	f.wantMetric("bricklayers_bucket_failing", "1")
 }

@@ -100,7 +100,6 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		scrape:  promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}),
 		misses:  rate.NewLimiter(50, 100),
 		pods:    newPodIdentities(live, wallClock{}),
-		ready:   &readiness{synced: synced, probe: store.Probe},
 		changes: newChanges(),
 		queue:   newQueue(o.AskQueue),
 		clients: newClients(o.ClientLimits),
@@ -109,6 +108,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 		heartbeat: heartbeat,
 		draining:  make(chan struct{}),
 	}
+	g.ready = &readiness{synced: synced, probe: store.Probe, failing: g.metrics.BucketFailing}
 	if o.Authenticate {
 		g.reviews = newReviews(live, wallClock{})
 	}
@@ -180,7 +180,7 @@ func (g *Gateway) routes(withMetrics bool) *router {
 	handlePage(rt)
 	g.handleDocument(rt)
 	rt.handle("GET /healthz", healthz, 200)
-	rt.handle("GET /readyz", g.ready.serve, 200, 503)
+	rt.handle("GET /readyz", g.ready.serve, 200, 400, 503)
 	if withMetrics {
 		rt.handle("GET /metrics", g.serveMetrics, 200)
 	}

@@ -186,7 +186,9 @@ func describeOperations(calls map[string]apiCall) {
 			Operation: openapi.Operation{OperationID: "healthz", Summary: "Ask whether the process serves"}, good: text,
 		},
 		"GET /readyz": {
-			Operation: openapi.Operation{OperationID: "readyz", Summary: "Ask whether uploads would work"}, good: text,
+			Operation: openapi.Operation{OperationID: "readyz", Summary: "Ask whether uploads would work", Parameters: []openapi.Parameter{
+				parameter("query", "exclude", "string", "bucket or cluster: a check to leave out; may be there twice"),
+			}}, good: text,
 		},
 		"GET /metrics": {
 			Operation: openapi.Operation{OperationID: "metrics", Summary: "Read the metrics, for Prometheus"},

@@ -43,6 +43,7 @@ type Gateway struct {
 	CleanupBytes     prometheus.Counter
 	CleanupErrors    prometheus.Counter
 	DiskUsage        prometheus.Gauge // bytes
+	BucketFailing    prometheus.Gauge // 0 or 1
 
 	WebhookTries    *prometheus.CounterVec // by outcome
 	WebhooksPending prometheus.Gauge
@@ -66,6 +67,7 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		CleanupBytes:  counter("cleanup_bytes_freed_total", "Total bytes freed by cleanup service"),
 		CleanupErrors: counter("cleanup_errors_total", "Total errors during cleanup operations"),
 		DiskUsage:     gauge("system_disk_usage_bytes", "Current disk usage for temp directories"),
+		BucketFailing: gauge("bricklayers_bucket_failing", "1 while the gateway cannot write to its bucket, else 0"),
 
 		WebhookTries:    counterVec("bricklayers_webhook_tries_total", "Tries to tell a webhook, by outcome", "outcome"),
 		WebhooksPending: gauge("bricklayers_webhooks_pending", "Number of finished jobs whose webhook is still to be told"),
@@ -74,7 +76,7 @@ func NewGateway(reg prometheus.Registerer, validationReasons []string) *Gateway 
 		m.UploadValidation, m.Downloads, m.CleanupRuns, m.CleanupFiles, m.CleanupBytes, m.CleanupErrors,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "system_memory_usage_bytes", Help: "Current memory usage in bytes",
-		}, residentMemory), m.DiskUsage, m.WebhookTries, m.WebhooksPending)
+		}, residentMemory), m.DiskUsage, m.BucketFailing, m.WebhookTries, m.WebhooksPending)
 	for _, status := range []string{UploadSuccess, UploadFailedSize, UploadFailedValidation, UploadFailedError} {
 		m.Uploads.WithLabelValues(status)
 	}

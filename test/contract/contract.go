@@ -205,6 +205,11 @@ var Extra = []Family{
 		Raised: "with each job that is admitted", Source: "controllers/dispatch.go",
 	},
 	{
+		Name: "bricklayers_bucket_failing", Type: "gauge", Description: "1 while the gateway cannot write to its bucket, else 0",
+		By: byGateway, Raised: "with each probe of the bucket, every 10 s at most while something asks `/readyz`",
+		Source: "internal/gateway/health.go",
+	},
+	{
 		Name: "bricklayers_webhook_tries_total", Type: "counter", Description: "Tries to tell a webhook, by outcome",
 		Labels: []Label{{Name: "outcome", Values: []string{"delivered", "failed", "not_allowed", "given_up"}}},
 		By:     byGateway, Raised: "with each try, by the replica that delivers", Source: "internal/webhook/delivery.go",
