@@ -27,9 +27,17 @@ type Store struct {
 	backoff backoff
 }
 
-// Run uploads every output file and makes them the job's result. That another pod of the job was first is a success: its
-// result stands.
+// Run uploads every output file and makes them the job's result. That the job has one already is a success: another pod
+// was first, or this one before it was started again.
 func (s *Store) Run(ctx context.Context) error {
+	err := s.run(ctx)
+	if refusedBecause(err, podapi.ReasonAlreadyCommitted) {
+		return nil
+	}
+	return err
+}
+
+func (s *Store) run(ctx context.Context) error {
 	g := newGateway(s.Gateway, s.TokenFile, s.backoff)
 	names, err := s.outputs()
 	if err != nil {
@@ -50,11 +58,7 @@ func (s *Store) Run(ctx context.Context) error {
 		}
 		commit.Files = append(commit.Files, *file)
 	}
-	err = s.commit(ctx, g, commit)
-	if refusedBecause(err, podapi.ReasonAlreadyCommitted) {
-		return nil
-	}
-	return err
+	return s.commit(ctx, g, commit)
 }
 
 // outputs lists the files that the process left. Links are not followed: they could lead to anything in the pod.

@@ -95,6 +95,33 @@ func (g *Gateway) commitResult(ctx context.Context, pod *podJob, commit *podapi.
 	return standing, nil
 }
 
+// takesOutputs says why a pod's job takes no outputs any more, or nil. The files of a result are among a pod's outputs: a
+// token that got out could change them.
+func (g *Gateway) takesOutputs(ctx context.Context, pod *podJob) error {
+	manifest, err := g.store.Result(ctx, pod.Namespace, pod.JobUID)
+	if err == nil {
+		if err := g.recordResult(ctx, pod, manifest); err != nil { // whoever committed it may not have come to that
+			return err
+		}
+		return alreadyCommitted()
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return storageProblem(err)
+	}
+	job, err := g.podsJob(ctx, pod)
+	if err != nil {
+		return err
+	}
+	if job.Status.Phase.Finished() {
+		return jobFinished(job)
+	}
+	return nil
+}
+
+func alreadyCommitted() *problem {
+	return fail(http.StatusConflict, podapi.ReasonAlreadyCommitted, "the job has its result already, which stands")
+}
+
 // recordTries bounds how often a status write is repeated that somebody else's came before.
 const recordTries = 5
 

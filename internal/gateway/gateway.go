@@ -199,8 +199,8 @@ func (g *Gateway) PodHandler() http.Handler { return g.podRoutes() }
 func (g *Gateway) podRoutes() *router {
 	rt := newRouter(g.metrics, g.Tracer)
 	rt.handleTraced("GET /pod/v1/input", g.podInput, 200, 307, 401, 403, 410, 500, 503)
-	rt.handleTraced("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 500, 503, 507)
-	rt.handleTraced("POST /pod/v1/outputs/{name}", g.podOutputAddress, 200, 400, 401, 403, 413, 500, 503)
+	rt.handleTraced("PUT /pod/v1/outputs/{name}", g.podOutput, 200, 401, 403, 409, 500, 503, 507)
+	rt.handleTraced("POST /pod/v1/outputs/{name}", g.podOutputAddress, 200, 400, 401, 403, 409, 413, 500, 503)
 	rt.handleTraced("POST /pod/v1/commit", g.podCommit, 200, 401, 403, 409, 500, 503)
 	return rt
 }

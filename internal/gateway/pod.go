@@ -43,6 +43,9 @@ func (g *Gateway) podOutputAddress(w http.ResponseWriter, r *http.Request) error
 	if file.Size > g.MaxOutputSize {
 		return outputTooLarge(g.MaxOutputSize)
 	}
+	if err := g.takesOutputs(r.Context(), pod); err != nil {
+		return err
+	}
 	answer := podapi.SignedPut{}
 	if g.RedirectPods {
 		key := storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, file.Name)
@@ -74,6 +77,9 @@ func (g *Gateway) podOutput(w http.ResponseWriter, r *http.Request) error {
 	if err := filename.Check(name); err != nil {
 		return fail(http.StatusBadRequest, reasonBadName, "the name of an output file %v", err)
 	}
+	if err := g.takesOutputs(r.Context(), pod); err != nil {
+		return err
+	}
 	writer, err := g.store.Replace(r.Context(), storage.OutputKey(pod.Namespace, pod.JobUID, pod.PodUID, name))
 	if err != nil {
 		return storageProblem(err)
@@ -87,6 +93,9 @@ func (g *Gateway) podOutput(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	stop()
+	if err := g.takesOutputs(r.Context(), pod); err != nil { // a slow body may outlast a commit
+		return err
+	}
 	if err := writer.Commit(); err != nil {
 		return storageProblem(err)
 	}
@@ -138,7 +147,7 @@ func (g *Gateway) podCommit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if manifest.PodUID != pod.PodUID {
-		return fail(http.StatusConflict, podapi.ReasonAlreadyCommitted, "another pod of the job was first; its result stands")
+		return alreadyCommitted()
 	}
 	writeJSON(w, http.StatusOK, "application/json", struct{}{})
 	return nil

@@ -61,6 +61,6 @@ const ProblemContentType = "application/problem+json"
 
 // Reasons that the agent acts on.
 const (
-	ReasonAlreadyCommitted = "already_committed" // another pod of the job was first; its result stands
+	ReasonAlreadyCommitted = "already_committed" // the job has its result, of this pod or of another, which stands
 	ReasonJobFinished      = "job_finished"      // the job ended without this pod
 )

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -120,16 +121,12 @@ func TestReplayedToken(t *testing.T) {
 	token := g.token(pod, v1alpha1.GatewayAudience)
 	g.fetch(job, token)
 	g.finish(job, v1alpha1.PhaseCompleted)
-	digest := sha256.Sum256([]byte("late"))
-	late := podapi.File{Name: "late.gcode", Size: 4, SHA256: hex.EncodeToString(digest[:])}
+	late := fileOf("late.gcode", "late")
 	commit, err := json.Marshal(podapi.Commit{Input: late, Files: []podapi.File{late}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the pod wrote is nobody's until it is committed.
-	if status := g.call("PUT", "http://"+g.pods+"/pod/v1/outputs/late.gcode", strings.NewReader("late"), token, nil); status >= 500 {
-		t.Errorf("an output after the end answered %d", status)
-	}
+	g.wantNoOutputs(token, late, podapi.ReasonJobFinished)
 	if status := g.call("POST", "http://"+g.pods+"/pod/v1/commit", bytes.NewReader(commit), token, nil); status != http.StatusConflict {
 		t.Errorf("a result after the end answered %d", status)
 	}
@@ -143,6 +140,58 @@ func TestReplayedToken(t *testing.T) {
 	g.start()
 	if status := g.call("GET", "http://"+g.pods+"/pod/v1/input", nil, token, nil); status != http.StatusUnauthorized {
 		t.Errorf("the token of a pod that is gone answered %d", status)
+	}
+}
+
+// TestCommittedResultStands: a pod's token does not change the files that have become its job's result.
+func TestCommittedResultStands(t *testing.T) {
+	g := startGateway(t)
+	job := g.upload("a.gcode")
+	token := g.token(g.pod(job, nil), v1alpha1.GatewayAudience)
+	g.fetch(job, token)
+	good := fileOf("a.gcode", "GOOD")
+	address := "http://" + g.pods + "/pod/v1/outputs/" + good.Name
+	if status := g.call("PUT", address, strings.NewReader("GOOD"), token, nil); status != http.StatusOK {
+		t.Fatalf("the output answered %d", status)
+	}
+	commit, err := json.Marshal(podapi.Commit{Input: good, Files: []podapi.File{good}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status := g.call("POST", "http://"+g.pods+"/pod/v1/commit", bytes.NewReader(commit), token, nil); status != http.StatusOK {
+		t.Fatalf("the commit answered %d", status)
+	}
+	g.wantNoOutputs(token, fileOf("a.gcode", "EVIL"), podapi.ReasonAlreadyCommitted)
+	g.finish(g.job(job.Name), v1alpha1.PhaseCompleted)
+	g.wantNoOutputs(token, fileOf("a.gcode", "EVIL"), podapi.ReasonAlreadyCommitted)
+	response, err := http.Get("http://" + g.address + "/api/v1/download/" + job.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if content, err := io.ReadAll(response.Body); err != nil || string(content) != "GOOD" {
+		t.Errorf("the result is %q: %v", content, err)
+	}
+}
+
+func fileOf(name, content string) podapi.File {
+	digest := sha256.Sum256([]byte(content))
+	return podapi.File{Name: name, Size: int64(len(content)), SHA256: hex.EncodeToString(digest[:])}
+}
+
+// wantNoOutputs wants both ways to leave an output refused.
+func (g *gateway) wantNoOutputs(token string, file podapi.File, reason string) {
+	g.t.Helper()
+	body, err := json.Marshal(file)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for method, content := range map[string]string{"PUT": "EVIL", "POST": string(body)} {
+		var v podapi.Problem
+		status := g.call(method, "http://"+g.pods+"/pod/v1/outputs/"+file.Name, strings.NewReader(content), token, &v)
+		if status != http.StatusConflict || v.Reason != reason {
+			g.t.Errorf("%s of an output answered %d %s, want 409 %s", method, status, v.Reason, reason)
+		}
 	}
 }
 
