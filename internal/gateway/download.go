@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"mime"
@@ -21,7 +22,7 @@ func (g *Gateway) download(w http.ResponseWriter, r *http.Request) error {
 	rec := &recorder{ResponseWriter: w}
 	err := g.sendResult(rec, r)
 	if r.Method != http.MethodHead { // HEAD asks about a file without taking it
-		g.countDownload(rec.status, err, r.Context().Err())
+		g.countDownload(rec.status, err, cmp.Or(rec.broken(), r.Context().Err()))
 	}
 	return err
 }
@@ -112,7 +113,11 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file 
 	if object.Size != file.Size {
 		return wrongSize(key, object.Size, file.Size)
 	}
-	serve(w, r, object, file.Name, file.SHA256)
+	rec := &recorder{ResponseWriter: w}
+	serve(rec, r, object, file.Name, file.SHA256)
+	if err := rec.broken(); err != nil && r.Method != http.MethodHead && !clientsFault(r, err) {
+		return fmt.Errorf("send %s: %w", key, err)
+	}
 	return nil
 }
 

@@ -111,6 +111,32 @@ func TestDownloadOfSeveralFiles(t *testing.T) {
 	}
 }
 
+// A file that ends before its end is no success, and somebody learns of it.
+func TestDownloadThatBreaks(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("done", v1alpha1.PhaseCompleted))
+	f.commit("done", map[string]string{"a.gcode": print(100_000)})
+	file := filepath.Join(f.dir, "jobs", namespace, "uid-done", "attempts", "pod", "a.gcode")
+	ended := make(chan error, 1)
+	server := newServer(t, func(w http.ResponseWriter, r *http.Request) error {
+		r.SetPathValue("job_id", "done")
+		err := f.allowed("get", f.download)(&vanishing{ResponseWriter: w, act: func() { _ = os.Truncate(file, 1000) }}, r)
+		ended <- err
+		return err
+	})
+	response, err := http.Get(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if content, err := io.ReadAll(response.Body); err == nil {
+		t.Errorf("the answer ended well after %d bytes", len(content))
+	}
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "1000 of") {
+		t.Errorf("said to the log: %v", err)
+	}
+	f.wantMetric(`downloads_total{status="success"}`, "0")
+}
+
 func TestDownloadThatCannotBe(t *testing.T) {
 	f := newFixture(t, interceptor.Funcs{}, jobIn("pending", v1alpha1.PhasePending), jobIn("running", v1alpha1.PhaseRunning),
 		jobIn("failed", v1alpha1.PhaseError), jobIn("late", v1alpha1.PhaseTimeout), jobIn("lost", v1alpha1.PhaseCompleted),

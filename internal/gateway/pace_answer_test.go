@@ -91,6 +91,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 			t.Errorf("requests are still in flight: %v", err)
 		}
 	})
+	f.wantMetric(`downloads_total{status="success"}`, "0")
 }
 
 // The deadline of a piece is over with the piece: it strikes neither what a handler writes later, nor what net/http writes

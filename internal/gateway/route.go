@@ -2,10 +2,14 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -139,12 +143,14 @@ func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h han
 	}
 }
 
-// recorder remembers the status. It hands ReadFrom on, so that files are still sent by the kernel.
+// recorder remembers the status and what became of the body. It hands ReadFrom on, so that files are still sent by the kernel.
 type recorder struct {
 	http.ResponseWriter
 	status  int
 	waited  time.Duration // for the job, at the client's wish
 	traceID string        // of the request's trace, where it is kept
+	sent    int64         // bytes of the body
+	err     error         // the first in reading or writing the body
 }
 
 // discount takes time off a request's duration that it spent on waiting at the client's wish: it says nothing about how
@@ -166,14 +172,42 @@ func (rec *recorder) Write(p []byte) (int, error) {
 	if rec.status == 0 {
 		rec.status = http.StatusOK
 	}
-	return rec.ResponseWriter.Write(p)
+	n, err := rec.ResponseWriter.Write(p)
+	rec.took(int64(n), err)
+	return n, err
 }
 
 func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
 	if rec.status == 0 {
 		rec.status = http.StatusOK
 	}
-	return io.Copy(rec.ResponseWriter, r)
+	n, err := io.Copy(rec.ResponseWriter, r)
+	rec.took(n, err)
+	return n, err
+}
+
+func (rec *recorder) took(n int64, err error) {
+	rec.sent += n
+	if rec.err == nil {
+		rec.err = err
+	}
+}
+
+// broken says why the body of an answer did not go out as it was announced, or nil. It is not for HEAD.
+func (rec *recorder) broken() error {
+	if rec.err != nil {
+		return rec.err
+	}
+	if announced := rec.Header().Get("Content-Length"); announced != "" && announced != strconv.FormatInt(rec.sent, 10) {
+		return fmt.Errorf("only %d of %s bytes were there to be sent", rec.sent, announced)
+	}
+	return nil
+}
+
+// clientsFault tells whether an answer was broken by a client that went away or did not read.
+func clientsFault(r *http.Request, err error) bool {
+	return r.Context().Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, syscall.ECONNRESET)
 }
 
 // Unwrap is for http.ResponseController.
