@@ -227,5 +227,37 @@ func (f *fixture) wantMetric(series, value string) {
 	}
 }
 
+// A client that leaves while the Kubernetes API is asked has not seen a failure of ours.
+func TestClientThatLeaves(t *testing.T) {
+	asked := make(chan struct{})
+	f := newFixture(t, interceptor.Funcs{Get: func(ctx context.Context, _ client.WithWatch, _ client.ObjectKey, _ client.Object, _ ...client.GetOption) error {
+		close(asked)
+		<-ctx.Done()
+		return fmt.Errorf("get: %w", ctx.Err())
+	}})
+	ended := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(ended)
+		f.Handler(false).ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		leave()
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/api/v1/status/a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
+		_ = response.Body.Close()
+		t.Errorf("answered %s", response.Status)
+	}
+	<-ended
+	f.wantMetric(`http_requests_total{endpoint="/api/v1/status/{job_id}",method="GET",status="499"}`, "1")
+	f.wantMetric(`http_requests_total{endpoint="/api/v1/status/{job_id}",method="GET",status="500"}`, "0")
+}
+
 // served are the addresses that the gateway serves.
 func (f *fixture) served() []Route { return f.routes(true).routes }

@@ -69,6 +69,7 @@ const (
 	reasonStorage           = "storage_unavailable"
 	reasonCluster           = "cluster_unavailable"
 	reasonInternal          = "internal"
+	reasonClientLeft        = "client_closed_request"
 
 	// Of the pod port.
 	reasonNotAPod       = "not_a_job_pod"
@@ -149,6 +150,16 @@ func asProblem(err error) *problem {
 		return p
 	}
 	return fail(http.StatusInternalServerError, reasonInternal, "the gateway failed; its log says why").because(err)
+}
+
+// statusClientLeft is nginx's word for it.
+const statusClientLeft = 499
+
+// clientLeft is for the log and the metrics: what a client has broken off by leaving is no failure of the gateway's.
+func clientLeft(err error) *problem {
+	p := fail(statusClientLeft, reasonClientLeft, "the client did not wait for the answer").because(err)
+	p.Title = "Client Closed Request"
+	return p
 }
 
 func (p *problem) write(w http.ResponseWriter) {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -128,12 +129,15 @@ func observe(w http.ResponseWriter, r *http.Request, route *metrics.Route, h han
 		return
 	}
 	p := asProblem(err)
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		p = clientLeft(err)
+	}
 	logger := log.FromContext(r.Context()).WithValues("method", r.Method, "route", r.Pattern, "reason", p.Reason)
 	if rec.traceID != "" {
 		logger = logger.WithValues("trace_id", rec.traceID)
 	}
 	switch {
-	case p.Status < 500 || errors.Is(err, r.Context().Err()):
+	case p.Status < 500:
 		logger.V(1).Info("refused", "status", p.Status, "detail", p.Detail, "cause", p.cause)
 	default:
 		logger.Error(p.cause, "failed", "status", p.Status)
