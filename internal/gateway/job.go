@@ -169,8 +169,11 @@ func (u *upload) create(ctx context.Context) (*v1alpha1.ProcessingJob, error) {
 }
 
 // resolve finds out what became of a job whose creation returned an error that does not say: a lost answer, or somebody
-// else with the same Idempotency-Key. The file stays unless it is certain that no job names it.
+// else with the same Idempotency-Key. The file stays unless it is certain that no job names it. It has time of its own: what
+// ended the creation may have been the end of the upload's.
 func (u *upload) resolve(ctx context.Context, createErr error) (*v1alpha1.ProcessingJob, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolveTimeout)
+	defer cancel()
 	job := &v1alpha1.ProcessingJob{}
 	err := u.gateway.live.Get(ctx, u.jobKey(), job)
 	switch {
@@ -185,6 +188,8 @@ func (u *upload) resolve(ctx context.Context, createErr error) (*v1alpha1.Proces
 	}
 	return nil, clusterProblem(createErr)
 }
+
+const resolveTimeout = 5 * time.Second
 
 // overQuota tells whether a ResourceQuota forbids the object. The API server says so in words only.
 func overQuota(err error) bool {

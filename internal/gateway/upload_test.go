@@ -389,6 +389,31 @@ func TestUploadWhoseAnswerFromTheAPIServerIsLost(t *testing.T) {
 	}
 }
 
+// The upload's time ends with a creation that takes long, but succeeds.
+func TestUploadWhoseJobIsMadeSlowly(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if err := c.Create(ctx, o, opts...); err != nil {
+				return err
+			}
+			return context.DeadlineExceeded
+		},
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
+	u := &upload{gateway: f.Gateway, ctx: t.Context(), namespace: namespace, jobID: "a", processor: processor(),
+		parameters: map[string]string{}, fileName: "a.gcode"}
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if job, err := u.create(late); err != nil || job.Name != "a" {
+		t.Errorf("made %v: %v", job, err)
+	}
+}
+
 func TestUploadIntoAFullBucket(t *testing.T) {
 	dir := smallDisk(t)
 	f := newFixtureOn(t, "file://"+dir, interceptor.Funcs{})
