@@ -94,14 +94,22 @@ func checkDigests(digests []*statedDigest, sha256 string) error {
 	return nil
 }
 
+// digestField is the value of a field for a SHA-256 in hexadecimal, or "" for what is none.
+func digestField(sha256 string) string {
+	sum, err := hex.DecodeString(sha256)
+	if err != nil {
+		return ""
+	}
+	return "sha-256=:" + base64.StdEncoding.EncodeToString(sum) + ":"
+}
+
 // announceDigest says what a file's content is. Where the answer may be a part of the file or nothing, only what the
 // whole would be is said.
 func announceDigest(w http.ResponseWriter, r *http.Request, sha256 string) {
-	sum, err := hex.DecodeString(sha256)
-	if err != nil {
+	value := digestField(sha256)
+	if value == "" {
 		return // not known
 	}
-	value := "sha-256=:" + base64.StdEncoding.EncodeToString(sum) + ":"
 	w.Header().Set(reprDigest, value)
 	for _, field := range []string{"Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		if r.Header.Get(field) != "" {

@@ -97,7 +97,7 @@ func (g *Gateway) sendChosen(w http.ResponseWriter, r *http.Request, job *v1alph
 // send sends a stored file, or to where it can be had. It returns storage.ErrNotFound when the bucket does not hold it
 // whole: half a print is worse than none.
 func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file *storage.File, redirect bool) error {
-	if redirect && r.Method == http.MethodGet { // a signed address is for one method
+	if redirect && mayLeave(r) {
 		switch sent, err := g.redirect(w, r, key, file); {
 		case err != nil:
 			return err
@@ -121,7 +121,13 @@ func (g *Gateway) send(w http.ResponseWriter, r *http.Request, key string, file 
 	return nil
 }
 
-// redirect sends to an address of the bucket's, if it has such.
+// mayLeave tells whether the bucket can answer a request. A signed address is for one method, and what depends on the
+// file's ETag is beyond the bucket, which has another.
+func mayLeave(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.Header.Get("If-Match") == "" && r.Header.Get("If-Range") == ""
+}
+
+// redirect sends to an address of the bucket's, if it has such, unless the client has the file.
 func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, file *storage.File) (bool, error) {
 	address, failure := g.store.SignedURL(r.Context(), key)
 	if failure != nil { // the bucket may still be read
@@ -137,7 +143,17 @@ func (g *Gateway) redirect(w http.ResponseWriter, r *http.Request, key string, f
 	if size != file.Size {
 		return false, wrongSize(key, size, file.Size)
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	header := w.Header()
+	header.Set("ETag", `"`+file.SHA256+`"`)
+	if digest := digestField(file.SHA256); digest != "" {
+		header.Set(reprDigest, digest)
+	}
+	if matches(r.Header.Get("If-None-Match"), `"`+file.SHA256+`"`) {
+		header.Set("Cache-Control", "private, no-cache")
+		w.WriteHeader(http.StatusNotModified)
+		return true, nil
+	}
+	header.Set("Cache-Control", "no-store")
 	http.Redirect(w, r, address, http.StatusTemporaryRedirect)
 	return true, nil
 }

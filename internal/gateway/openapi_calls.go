@@ -164,6 +164,7 @@ func describeFiles(calls map[string]apiCall) {
 	ranges := []openapi.Parameter{
 		jobID, parameter("header", "Range", "string", "a part of the file"),
 		parameter("header", "If-Range", "string", "ETag of the file that the part is of"), ifNoneMatch,
+		parameter("header", "If-Match", "string", "ETag of the file that is wanted, and no other"),
 		parameter("query", "redirect", "boolean", "false: have the bytes come from here, not from the bucket"),
 	}
 	calls["GET /api/v1/download/{job_id}"] = apiCall{Operation: openapi.Operation{

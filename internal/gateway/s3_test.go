@@ -42,6 +42,27 @@ func TestS3(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); err != nil || string(body) != "content" {
 		t.Errorf("the bucket answered %s %q: %v", response.Status, body, err)
 	}
+	etag := `"` + digest("content") + `"`
+	if a.header.Get("ETag") != etag || a.header.Get("Repr-Digest") != digestField(digest("content")) || a.header.Get("Content-Digest") != "" {
+		t.Errorf("the redirect says of the file: %v", a.header)
+	}
+	for name, test := range map[string]struct {
+		header []string
+		status int
+		body   string
+	}{
+		"unchanged":                {[]string{"If-None-Match", etag}, 304, ""},
+		"changed":                  {[]string{"If-None-Match", `"other"`}, 307, ""},
+		"of this content":          {[]string{"If-Match", etag}, 200, "content"},
+		"of other content":         {[]string{"If-Match", `"other"`}, 412, ""},
+		"a range of this content":  {[]string{"Range", "bytes=1-3", "If-Range", etag}, 206, "ont"},
+		"a range of other content": {[]string{"Range", "bytes=1-3", "If-Range", `"other"`}, 200, "content"},
+	} {
+		got := f.do("GET", "/api/v1/download/done", nil, test.header...)
+		if got.status != test.status || test.body != "" && string(got.body) != test.body || got.header.Get("ETag") != etag {
+			t.Errorf("%s: %d %q with ETag %s, want %d %q", name, got.status, got.body, got.header.Get("ETag"), test.status, test.body)
+		}
+	}
 	if head := f.do("HEAD", "/api/v1/download/done", nil); head.status != 200 || head.header.Get("Content-Length") != "7" {
 		t.Errorf("HEAD: %d, %s bytes", head.status, head.header.Get("Content-Length"))
 	}
@@ -49,7 +70,7 @@ func TestS3(t *testing.T) {
 	if through := f.do("GET", "/api/v1/download/done", nil, "Range", "bytes=1-3"); through.status != 206 || string(through.body) != "ont" {
 		t.Errorf("through the gateway: %d %q", through.status, through.body)
 	}
-	f.wantMetric(`downloads_total{status="success"}`, "2")
+	f.wantMetric(`downloads_total{status="success"}`, "6")
 	f.RedirectDownloads = true
 	if through := f.do("GET", "/api/v1/download/done?redirect=false", nil); through.status != 200 || string(through.body) != "content" {
 		t.Errorf("at the client's wish: %d %q", through.status, through.body)
