@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,6 +109,10 @@ func (p *podIdentities) review(ctx context.Context, token string) (namespace, po
 	if !review.Status.Authenticated {
 		return "", "", "", fail(http.StatusUnauthorized, reasonNotAPod,
 			"the token is not valid here: %s", review.Status.Error)
+	}
+	// What reviews tokens and knows nothing of audiences would let the token of any pod in, for whomever it was made.
+	if !slices.Contains(review.Status.Audiences, v1alpha1.GatewayAudience) {
+		return "", "", "", fail(http.StatusUnauthorized, reasonNotAPod, "the token was not found to be for %s", v1alpha1.GatewayAudience)
 	}
 	user := review.Status.User
 	account, ok := strings.CutPrefix(user.Username, "system:serviceaccount:")
