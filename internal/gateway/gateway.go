@@ -77,6 +77,7 @@ type Gateway struct {
 	quotas   *quotas // nil where nothing is bounded
 
 	heartbeat time.Duration // of streams
+	maxParts  int           // of a resumable upload
 	draining  chan struct{} // closed when the process is told to stop
 }
 
@@ -106,6 +107,7 @@ func New(o Options, cached client.Reader, synced func() bool, live client.Client
 
 		archives:  semaphore.NewWeighted(maxArchives),
 		heartbeat: heartbeat,
+		maxParts:  maxParts,
 		draining:  make(chan struct{}),
 	}
 	g.ready = &readiness{synced: synced, probe: store.Probe, failing: g.metrics.BucketFailing}

@@ -26,7 +26,7 @@ func TestAnswersDoNotWaitForABody(t *testing.T) {
 	}{
 		"refused upload":   {"POST /api/v1/upload?name=a.txt HTTP/1.1\r\n", 415},
 		"refused creation": {"POST /api/v1/uploads/ HTTP/1.1\r\n", 412},
-		"no such upload":   {"PATCH /api/v1/uploads/1 HTTP/1.1\r\nTus-Resumable: 1.0.0\r\n", 400},
+		"no such upload":   {"PATCH /api/v1/uploads/1 HTTP/1.1\r\nTus-Resumable: 1.0.0\r\n", 415},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

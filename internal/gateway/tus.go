@@ -46,7 +46,7 @@ func (g *Gateway) newTus() http.Handler {
 }
 
 func (g *Gateway) handleTus(rt *router) {
-	create := g.allowed("create", g.serveTus)
+	create := tusResumable(g.allowed("create", g.serveTus))
 	rt.handle("OPTIONS "+tusPath+"{$}", g.serveTus, 200)
 	rt.handleTraced("POST "+tusPath+"{$}", create, 201, 400, 404, 412, 413, 415, 422, 423, 460, 500, 503, 507)
 	const one = tusPath + "{upload_id}"
@@ -57,11 +57,18 @@ func (g *Gateway) handleTus(rt *router) {
 	rt.handleTraced("POST "+one, create, 204, 400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 500, 503, 507)
 }
 
+// tusResumable marks answers as the protocol's, also refusals that come before tusd is asked.
+func tusResumable(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Tus-Resumable", "1.0.0")
+		return h(w, r)
+	}
+}
+
 // serveTus answers one request of the protocol.
 func (g *Gateway) serveTus(w http.ResponseWriter, r *http.Request) error {
 	checksum, err := parseChecksum(r.Header.Get("Upload-Checksum"))
 	if err != nil {
-		w.Header().Set("Tus-Resumable", "1.0.0")
 		return err
 	}
 	body, stop := g.paced(w, r)

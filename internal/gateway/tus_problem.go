@@ -11,7 +11,7 @@ var tusdProblems = map[string]struct {
 	reason string
 }{
 	"ERR_UNSUPPORTED_VERSION":         {http.StatusPreconditionFailed, reasonTusVersion},
-	"ERR_INVALID_CONTENT_TYPE":        {http.StatusBadRequest, reasonTusType},
+	"ERR_INVALID_CONTENT_TYPE":        {http.StatusUnsupportedMediaType, reasonTusType},
 	"ERR_INVALID_OFFSET":              {http.StatusBadRequest, reasonTusOffset},
 	"ERR_INVALID_UPLOAD_LENGTH":       {http.StatusBadRequest, reasonTusLength},
 	"ERR_INVALID_UPLOAD_LENGTH_DEFER": {http.StatusBadRequest, reasonTusLength},

@@ -47,7 +47,7 @@ func TestTusRefuses(t *testing.T) {
 	f.wantRefused(f.patch("/api/v1/uploads/00112233445566778899aabbccddeeff", 0, strings.NewReader(long)), 404, "upload_not_found")
 	at := f.mustBegin(10, namedA)
 	f.wantStatus(f.patch(at, -1, strings.NewReader(long)), 400, "invalid_offset")
-	f.wantStatus(f.patch(at, 0, strings.NewReader(long), "Content-Type", "text/plain"), 400, "invalid_content_type")
+	f.wantStatus(f.patch(at, 0, strings.NewReader(long), "Content-Type", "text/plain"), 415, "invalid_content_type")
 	f.wantStatus(f.patch(at, 0, strings.NewReader(long)), 413, "upload_size_exceeded")
 }
 
@@ -123,5 +123,28 @@ func TestTusIntoAFullBucket(t *testing.T) {
 	f.wantStatus(f.patch(at, 0, strings.NewReader(content)), 507, "storage_full")
 	if h := f.head(at); h.header.Get("Upload-Offset") != "0" {
 		t.Errorf("half a part was kept: %v", h.header)
+	}
+}
+
+// An upload that has too many parts takes no more, but can be given up.
+func TestTusTooManyParts(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{})
+	f.maxParts = 2
+	at := f.mustBegin(100, namedA)
+	for offset := range f.maxParts {
+		f.wantStatus(f.patch(at, offset, strings.NewReader("G")), 204, "")
+	}
+	f.wantStatus(f.patch(at, f.maxParts, strings.NewReader("G")), 400, "upload_too_many_parts")
+	f.wantStatus(f.do(http.MethodDelete, at, nil, "Tus-Resumable", "1.0.0"), 204, "")
+}
+
+// A client of the protocol knows its server by Tus-Resumable, also in what it is refused before tusd sees it.
+func TestTusRefusalsBeforeTheProtocol(t *testing.T) {
+	f, _, _ := newAuthFixture(t)
+	for method, path := range map[string]string{"POST": "/api/v1/uploads/", "HEAD": "/api/v1/uploads/x", "PATCH": "/api/v1/uploads/x"} {
+		a := f.do(method, path, nil, "Tus-Resumable", "1.0.0")
+		if a.status != 401 || a.header.Get("Tus-Resumable") != "1.0.0" {
+			t.Errorf("%s: %d with %v", method, a.status, a.header)
+		}
 	}
 }

@@ -90,9 +90,9 @@ func (s tusStore) GetUpload(ctx context.Context, id string) (tusd.Upload, error)
 		if err := r.FinishUpload(ctx); err != nil {
 			return nil, err
 		}
-	case len(r.Parts) >= maxParts:
+	case len(r.Parts) >= s.g.maxParts && !request.ends():
 		return nil, request.fail(fail(http.StatusBadRequest, reasonTooManyParts,
-			"the upload came in more than %d pieces; begin another, with larger ones", maxParts))
+			"the upload came in more than %d pieces; begin another, with larger ones", s.g.maxParts))
 	}
 	return r, nil
 }
