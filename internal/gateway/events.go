@@ -20,10 +20,16 @@ const heartbeat = 15 * time.Second
 // events streams what becomes of a job as server-sent events, and ends with it. It follows one job, which must be there.
 func (g *Gateway) events(w http.ResponseWriter, r *http.Request) error {
 	id := requested(r)
-	if _, err := g.job(r.Context(), id); err != nil {
+	job, err := g.job(r.Context(), id)
+	if err != nil {
 		return err
 	}
-	return g.followAll(w, r, map[types.NamespacedName]string{id: r.Header.Get("Last-Event-ID")})
+	last := r.Header.Get("Last-Event-ID")
+	if job.Status.Phase.Finished() && last == eventID(job) { // an EventSource would come back for ever to a stream that ends
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return g.followAll(w, r, map[types.NamespacedName]string{id: last})
 }
 
 // eventStream writes events. Its id is the job's version, so a client that comes back gets only what it missed.
@@ -42,12 +48,14 @@ func newEventStream(g *Gateway, w http.ResponseWriter) *eventStream {
 	return &eventStream{gateway: g, w: w, controller: http.NewResponseController(w)}
 }
 
+func eventID(job *v1alpha1.ProcessingJob) string { return strings.Trim(etagOf(job), `"`) }
+
 // begin sends the header, so that the client knows that it is served.
 func (s *eventStream) begin() error { return s.controller.Flush() }
 
 // send sends a job unless the client knows its version. Its place in the queue is told with it where withPlace says so.
 func (s *eventStream) send(ctx context.Context, job *v1alpha1.ProcessingJob, withPlace bool) error {
-	id := strings.Trim(etagOf(job), `"`)
+	id := eventID(job)
 	s.place = "" // of the job before
 	if id == s.last {
 		return s.begin()

@@ -187,3 +187,17 @@ func TestEventsOutliveAFault(t *testing.T) {
 		t.Errorf("after the fault: %q with %s", kind, view.Status)
 	}
 }
+
+// An EventSource comes back whenever a stream ends, and stops only at a 204.
+func TestEventsAfterTheLast(t *testing.T) {
+	f := newFixture(t, interceptor.Funcs{}, jobIn("done", v1alpha1.PhaseCompleted))
+	first := f.do("GET", "/api/v1/status/done/events", nil)
+	_, rest, _ := strings.Cut(string(first.body), "id: ")
+	id, _, _ := strings.Cut(rest, "\n")
+	if a := f.do("GET", "/api/v1/status/done/events", nil, "Last-Event-ID", id); first.status != 200 || a.status != 204 {
+		t.Errorf("the last event came with %d %q, and then %d %s", first.status, first.body, a.status, a.body)
+	}
+	if a := f.do("GET", "/api/v1/status/done/events", nil, "Last-Event-ID", "an-older-one"); a.status != 200 || string(a.body) != string(first.body) {
+		t.Errorf("after another event: %d %s", a.status, a.body)
+	}
+}

@@ -172,7 +172,7 @@ func (g *Gateway) routes(withMetrics bool) *router {
 	rt.handleTraced("POST /api/v1/upload", g.allowed("create", g.upload), 201, 400, 404, 409, 413, 415, 422, 500, 503, 507)
 	g.handleTus(rt)
 	rt.handle("GET /api/v1/status/{job_id}", g.allowed("get", g.status), 200, 304, 400, 404, 500, 503)
-	rt.handle("GET /api/v1/status/{job_id}/events", g.allowed("get", g.events), 200, 404, 500, 503)
+	rt.handle("GET /api/v1/status/{job_id}/events", g.allowed("get", g.events), 200, 204, 404, 500, 503)
 	rt.handle("POST /api/v1/events", g.allowed("get", g.follow), 200, 400, 500, 503)
 	rt.handleTraced("GET /api/v1/download/{job_id}", g.allowed("get", g.download), 200, 206, 304, 307, 400, 404, 409, 410, 416, 500, 503)
 	rt.handle("GET /api/v1/input/{job_id}", g.allowed("get", g.input), 200, 206, 304, 307, 404, 410, 416, 500, 503)

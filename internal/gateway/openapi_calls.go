@@ -130,7 +130,7 @@ func describeJobs(d *openapi.Document, calls map[string]apiCall) {
 	calls["GET /api/v1/status/{job_id}/events"] = apiCall{Operation: openapi.Operation{
 		OperationID: "events", Summary: "Follow a job as server-sent events",
 		Description: "An event status with the job at the start and for every change, until it is final; " +
-			"an event gone when it was deleted.",
+			"an event gone when it was deleted. Who has the last event gets 204, which ends an EventSource.",
 		Parameters: []openapi.Parameter{jobID, parameter("header", "Last-Event-ID", "string", "of the last event that came")},
 	}, good: stream, guarded: true}
 	calls["POST /api/v1/events"] = apiCall{Operation: openapi.Operation{
