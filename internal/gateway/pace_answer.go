@@ -11,12 +11,12 @@ import (
 )
 
 // Of an answer a client must take sendPiece per answerWindow: so little that a bad line manages, so much that the kernel
-// sends a file in pieces as fast as in one. The window is as long as the end of the process allows (drainTimeout), because
-// the kernels keep megabytes for a client that was fast once, and say only when a good part of them is taken that there is
-// room: with curl --limit-rate 100k over loopback that took up to 41 seconds.
+// sends a file in pieces as fast as in one. The window is that long because the kernels keep megabytes for a client, and say
+// only when a good part of them is taken that there is room: with curl --limit-rate 20k over loopback that took up to 101
+// seconds, and TCP_NOTSENT_LOWAT did not change it.
 const (
 	sendPiece    = 256 << 10
-	answerWindow = 45 * time.Second
+	answerWindow = 2 * time.Minute
 )
 
 // pacedAnswer moves the connection's write deadline forward with each piece of an answer. A client that asks and does

@@ -85,7 +85,7 @@ func TestClientsThatDoNotRead(t *testing.T) {
 		if status := network.ask(t, archive); status != 200 {
 			t.Errorf("an archive, after those that nobody reads: %d", status)
 		}
-		stop, cancel := context.WithTimeout(t.Context(), drainTimeout)
+		stop, cancel := context.WithTimeout(t.Context(), answerWindow+time.Second)
 		defer cancel()
 		if err := server.Shutdown(stop); err != nil {
 			t.Errorf("requests are still in flight: %v", err)
