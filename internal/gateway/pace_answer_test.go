@@ -50,7 +50,8 @@ func (p pipes) open(t *testing.T, what string) net.Conn {
 // ask sends a request and reads the status and the header of the answer; of the rest, what one read brings.
 func (p pipes) ask(t *testing.T, path string) (status int) {
 	t.Helper()
-	response, err := http.ReadResponse(bufio.NewReaderSize(p.open(t, "GET "+path), 16), nil)
+	response, err := http.ReadResponse( //nolint:bodyclose // to close it would read the rest
+		bufio.NewReaderSize(p.open(t, "GET "+path), 16), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,10 +130,10 @@ func TestAnswersWithPauses(t *testing.T) {
 				if _, err := io.WriteString(here, request); err != nil {
 					t.Fatal(err)
 				}
-				response, err := http.ReadResponse(answers, nil)
+				response, err := http.ReadResponse(answers, nil) //nolint:bodyclose // it is read to its end
 				if err == nil && response.StatusCode == http.StatusContinue {
 					if _, err = io.WriteString(here, "body"); err == nil {
-						response, err = http.ReadResponse(answers, nil)
+						response, err = http.ReadResponse(answers, nil) //nolint:bodyclose // as above
 					}
 				}
 				if err != nil {
