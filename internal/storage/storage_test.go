@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -226,6 +227,45 @@ func TestOpenRefusesWhatIsNoBucket(t *testing.T) {
 	for _, address := range []string{"file://", "ftp://x", "file:///tmp?nonsense=1", "file:///tmp?prefix=a/", ":", "file:///dev/null/x", "s3://"} {
 		if store, err := Open(t.Context(), address, 64<<20); err == nil {
 			t.Errorf("%q opened: %+v", address, store)
+		}
+	}
+}
+
+// A listing finds what stays while what lies beside it is deleted.
+func TestListingWhileFilesGo(t *testing.T) {
+	store, err := Open(t.Context(), "file://"+t.TempDir(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	for i := range 200 {
+		id := strconv.Itoa(i)
+		put(t, store, resumableKey("ns", id, resumableFinished), "yes")
+		for part := range 30 {
+			put(t, store, partKey("ns", id, int64(part)), "x")
+		}
+		gone := make(chan error, 1)
+		go func() {
+			for part := range 30 {
+				if err := store.Delete(t.Context(), partKey("ns", id, int64(part))); err != nil {
+					gone <- err
+				}
+			}
+			close(gone)
+		}()
+		for going := true; going; {
+			progress, err := store.Progress(t.Context(), "ns", id)
+			if err != nil || !progress.Finished {
+				t.Fatalf("of an upload that is finished: %+v, %v", progress, err)
+			}
+			select {
+			case err, more := <-gone:
+				if more {
+					t.Fatal(err)
+				}
+				going = false
+			default:
+			}
 		}
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 )
 
 // Listed is an object as Walk finds it.
@@ -33,20 +32,24 @@ func (s *Store) Walk(ctx context.Context, after string, visit func(Listed) error
 		if after != "" && !strings.HasPrefix(after, prefix) && prefix < after {
 			continue
 		}
-		walk := s.listUnder
-		if s.dir != "" {
-			walk = s.walkFiles
-		}
-		if err := walk(ctx, prefix, after, visit); err != nil {
+		if err := s.listUnder(ctx, prefix, after, visit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// listUnder calls visit for each object whose key begins with a prefix and comes after another, in the order of the
-// keys' bytes.
+// listUnder calls visit for each object whose key begins with a prefix, which in a folder must end where a name does, and
+// comes after another key.
 func (s *Store) listUnder(ctx context.Context, prefix, after string, visit func(Listed) error) error {
+	if s.dir != "" {
+		return s.walkFiles(ctx, prefix, after, visit)
+	}
+	return s.listObjects(ctx, prefix, after, visit)
+}
+
+// listObjects is listUnder in the order of the keys' bytes.
+func (s *Store) listObjects(ctx context.Context, prefix, after string, visit func(Listed) error) error {
 	it := s.bucket.List(&blob.ListOptions{Prefix: prefix, BeforeList: s.beginAfter(after)})
 	for {
 		var object *blob.ListObject
@@ -54,7 +57,7 @@ func (s *Store) listUnder(ctx context.Context, prefix, after string, visit func(
 			object, err = it.Next(ctx)
 			return err
 		})
-		if errors.Is(err, io.EOF) || gcerrors.Code(err) == gcerrors.NotFound {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -89,8 +92,8 @@ func (s *Store) beginAfter(after string) func(as func(any) bool) error {
 	}
 }
 
-// walkFiles is listUnder without fileblob's listing, which starts from the root again for every page. Its order is that
-// of the folders.
+// walkFiles is listUnder without fileblob's listing, which starts from the root again for every page, and fails when a
+// file goes away under it. Its order is that of the folders.
 func (s *Store) walkFiles(ctx context.Context, prefix, after string, visit func(Listed) error) error {
 	passed := strings.Split(after, "/")
 	err := filepath.WalkDir(s.path(prefix), func(name string, entry fs.DirEntry, err error) error {
