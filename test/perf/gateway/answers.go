@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -54,24 +55,33 @@ func lastByteToJob(ctx context.Context, b *bench) error {
 }
 
 const (
+	statusJobs    = 50_000
 	statusClients = 8
 	statusTime    = 5 * time.Second
 	statusBar     = 5000 // requests per second, with the client on the same machine
 	statusP99Bar  = 20   // milliseconds
 )
 
+// statusRate asks for any of many jobs. It is the last measurement: the jobs stay.
 func statusRate(ctx context.Context, b *bench) error {
+	names, err := b.createJobs(ctx, statusJobs)
+	if err != nil {
+		return err
+	}
 	return b.withFileGateway(ctx, func(s *server, _ string) error {
-		location, err := upload(ctx, s, newPrint(1<<20), 1<<20)
-		if err != nil {
-			return err
-		}
 		ctx, cancel := context.WithTimeout(ctx, statusTime)
 		defer cancel()
-		took, err := askStatus(ctx, s, location, statusClients, 0)
+		took, err := askStatus(ctx, s, func() string {
+			return "/api/v1/status/" + names[rand.IntN(len(names))]
+		}, statusClients, 0)
 		if err != nil {
 			return err
 		}
+		rss, err := s.rss()
+		if err != nil {
+			return err
+		}
+		b.Info(fmt.Sprintf("rss_with_%d_jobs", statusJobs), rss, "bytes")
 		b.AtLeast("status_rate", float64(len(took))/statusTime.Seconds(), "requests/s", statusBar)
 		b.AtMost("status_p99", figure.Quantile(took, 0.99), "ms", statusP99Bar)
 		return nil
@@ -80,7 +90,8 @@ func statusRate(ctx context.Context, b *bench) error {
 
 // askStatus has clients ask for a status until the context ends, with a pause after each answer, and returns how many
 // milliseconds each took.
-func askStatus(ctx context.Context, s *server, location string, clients int, pause time.Duration) (took []float64, err error) {
+func askStatus(ctx context.Context, s *server, location func() string, clients int, pause time.Duration,
+) (took []float64, err error) {
 	transport := &http.Transport{MaxIdleConnsPerHost: clients}
 	defer transport.CloseIdleConnections()
 	var mu sync.Mutex
@@ -90,7 +101,7 @@ func askStatus(ctx context.Context, s *server, location string, clients int, pau
 			var mine []float64
 			for ; ctx.Err() == nil; time.Sleep(pause) {
 				started := time.Now()
-				if err := getOnce(transport, s.url()+location); err != nil {
+				if err := getOnce(transport, s.url()+location()); err != nil {
 					return err
 				}
 				mine = append(mine, milliseconds(time.Since(started)))

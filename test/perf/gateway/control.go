@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -57,6 +61,7 @@ func startControl(ctx context.Context, folder string) (_ *control, err error) {
 	if err := os.WriteFile(c.kubeconfig, c.environment.KubeConfig, 0o600); err != nil {
 		return nil, err
 	}
+	config.QPS = -1
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return nil, err
@@ -71,6 +76,28 @@ func startControl(ctx context.Context, folder string) (_ *control, err error) {
 			Container: v1alpha1.ProcessorContainer{Image: "example.com/brick"},
 		},
 	})
+}
+
+// createJobs makes ProcessingJobs as uploads do, and returns their names.
+func (c *control) createJobs(ctx context.Context, count int) ([]string, error) {
+	names := make([]string, count)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(32)
+	for i := range names {
+		names[i] = strings.ToLower(rand.Text())
+		group.Go(func() error {
+			return c.kube.Create(ctx, &v1alpha1.ProcessingJob{
+				ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: names[i]},
+				Spec: v1alpha1.ProcessingJobSpec{
+					Processor: "brick",
+					Input: v1alpha1.Input{Upload: &v1alpha1.UploadInput{
+						Name: "a-print.gcode", SHA256: v1alpha1.Digest(strings.Repeat("0", 64)), Size: ptr.To[int64](1 << 20),
+					}},
+				},
+			})
+		})
+	}
+	return names, group.Wait()
 }
 
 // stop ends the API server, which has nothing to keep.

@@ -53,8 +53,8 @@ var measurements = []struct {
 	{"resumable", resumableThroughput},
 	{"download", downloadThroughput},
 	{"last-byte", lastByteToJob},
-	{"status", statusRate},
 	{"slow", slowConnections},
+	{"status", statusRate},
 }
 
 func run() (err error) {

@@ -113,7 +113,7 @@ func (b *bench) others(ctx context.Context, s *server, location, when string) er
 			uploads = append(uploads, milliseconds(time.Since(started)))
 		}
 	}()
-	status, err := askStatus(measured, s, location, 4, 10*time.Millisecond)
+	status, err := askStatus(measured, s, func() string { return location }, 4, 10*time.Millisecond)
 	<-done
 	if err != nil {
 		return err
