@@ -68,7 +68,7 @@ func run(ctx context.Context, o options) error {
 
 // throughput alternates the floors and the manager.
 func throughput(ctx context.Context, c *cluster, o options, p *figure.Printer) error {
-	var bare, writes, ours, overBare, overWrites, cpu, apiWrites, latency []float64
+	var bare, writes, ours, overBare, overWrites, cpu, apiWrites, apiReads, latency []float64
 	for round := range o.rounds {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, o.rounds)
 		b, err := c.rate(ctx, "bare floor", o.jobs, c.floorBare)
@@ -85,7 +85,7 @@ func throughput(ctx context.Context, c *cluster, o options, p *figure.Printer) e
 		}
 		bare, writes, ours = append(bare, b), append(writes, w), append(ours, m.rate)
 		overBare, overWrites = append(overBare, m.rate/b), append(overWrites, m.rate/w)
-		cpu, apiWrites = append(cpu, m.cpu), append(apiWrites, m.writes)
+		cpu, apiWrites, apiReads = append(cpu, m.cpu), append(apiWrites, m.writes), append(apiReads, m.reads)
 		// Half the floor's rate leaves room: what is left is the manager's own delay.
 		l, err := c.measureLatency(ctx, o, min(o.jobs, 300), w/2)
 		if err != nil {
@@ -99,6 +99,7 @@ func throughput(ctx context.Context, c *cluster, o options, p *figure.Printer) e
 	p.AtLeast("manager over the floor with the same writes", figure.Median(overWrites), "ratio", 0.90)
 	p.AtLeast("manager over the bare floor", figure.Median(overBare), "ratio", 0.70)
 	p.AtMost("API writes of the manager per job", figure.Median(apiWrites), "writes", 4)
+	p.Info("API reads of the manager per job", figure.Median(apiReads), "reads")
 	p.AtMost("CPU of the manager per job", figure.Median(cpu), "ms", 2)
 	p.AtMost("ProcessingJob created to Job created, p99, at half the floor's rate", figure.Median(latency), "ms", 100)
 	return nil

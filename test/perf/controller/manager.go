@@ -29,6 +29,7 @@ type measured struct {
 	rate   float64 // jobs per second
 	cpu    float64 // ms per job
 	writes float64 // API writes per job
+	reads  float64 // API reads per job, those of the start included
 }
 
 func (c *cluster) startManager(ctx context.Context, o options) (*exec.Cmd, error) {
@@ -85,7 +86,12 @@ func (c *cluster) measureManager(ctx context.Context, o options, jobs int) (*mea
 		return nil, err
 	}
 	for name, value := range series {
-		if strings.HasPrefix(name, "rest_client_requests_total{") && !strings.Contains(name, `method="GET"`) {
+		if !strings.HasPrefix(name, "rest_client_requests_total{") {
+			continue
+		}
+		if strings.Contains(name, `method="GET"`) {
+			m.reads += value / float64(jobs)
+		} else {
 			m.writes += value / float64(jobs)
 		}
 	}
