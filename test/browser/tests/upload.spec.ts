@@ -90,6 +90,22 @@ test("an upload can be paused, go on, and be cancelled", async ({ page }) => {
   await expect(page.locator(".upload")).toHaveCount(0);
 });
 
+/** Tells, in the page, whether it has kept that an upload is paused. */
+function keptPaused() {
+  return new Promise<boolean>((resolve, reject) => {
+    const opening = indexedDB.open("bricklayers");
+    opening.onerror = () => reject(opening.error);
+    opening.onsuccess = () => {
+      const all = opening.result.transaction("uploads").objectStore("uploads").getAll();
+      all.onerror = () => reject(all.error);
+      all.onsuccess = () => {
+        opening.result.close();
+        resolve(all.result.some((kept) => kept.paused));
+      };
+    };
+  });
+}
+
 test("a paused upload that an earlier page has left can be cancelled, at the gateway too", async ({ page }) => {
   await page.goto("/");
   await network(page, { upload: 400_000 });
@@ -97,6 +113,7 @@ test("a paused upload that an earlier page has left can be cancelled, at the gat
   await process_(page);
   await expect.poll(() => progress(page)).toBeGreaterThan(0.02);
   await page.getByRole("button", { name: /^Pause/ }).click();
+  await expect.poll(() => page.evaluate(keptPaused)).toBe(true); // nobody is so fast as to reload before it is kept
   await page.reload();
   await expect(page.locator(".upload")).toContainText("paused");
   const answered = page.waitForResponse((r) => r.request().method() === "DELETE" && r.url().includes("/api/v1/uploads/"));
