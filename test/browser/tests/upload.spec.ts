@@ -122,7 +122,7 @@ test("a paused upload that an earlier page has left can be cancelled, at the gat
   await process_(page);
   await expect.poll(() => progress(page)).toBeGreaterThan(0.02);
   await pauseIt(page);
-  await expect.poll(() => page.evaluate(keptPaused)).toBe(true); // nobody is so fast as to reload before it is kept
+  await expect.poll(() => page.evaluate(keptPaused)).toBe(true); // the page does not wait for that itself
   await page.reload();
   await expect(page.locator(".upload")).toContainText("paused");
   const answered = page.waitForResponse((r) => r.request().method() === "DELETE" && r.url().includes("/api/v1/uploads/"));
